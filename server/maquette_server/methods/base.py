@@ -1,0 +1,152 @@
+"""What a method is: a record, a parameter struct and one generator function. Imports neither torch nor numpy.
+
+A method is a folder `methods/<name>/`. Its `__init__.py` holds `METHOD` (this module's `Method`) and the `Params`; its
+`run.py` holds `run(ctx)`, a generator that yields `Step` and returns `Result`:
+
+    def run(ctx: RunContext) -> Run:
+        for i in range(start, total):
+            ...
+            stop = yield Step(i + 1, total, "paint", {"sds": 0.1}, state=save, snapshot=draw)
+            if stop:              # the user pressed "stop and keep": finish early, give what there is
+                break
+        return Result(items, figures)
+
+Every yield is the place for cancelling (the generator is closed; `finally` frees memory), for serving views, for
+checkpoints and for previews. A method never touches a file and never polls anything.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+from maquette_wire.errors import UserError
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of a method's parameters: ranges in the types, unknown names refused."""
+
+
+@dataclass(frozen=True)
+class State:
+    """All a method needs to go on from a step bit for bit: tensors (torch, by name) and JSON-able values."""
+
+    tensors: dict[str, Any]
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing a method gives: a file's bytes, or a bare array (numpy)."""
+
+    role: str
+    name: str
+    data: Any
+    """bytes of a file, or a numpy array of a wire dtype"""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A result so far, in the type of the result, and a picture of it."""
+
+    items: list[Item]
+    preview: Any = None
+    """numpy u8 [H, W, 4], row 0 top"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One yield of a method. `state` and `snapshot` are called at once or never, before the generator goes on."""
+
+    step: int
+    total: int
+    stage: str
+    losses: Mapping[str, float] = field(default_factory=dict)
+    state: Callable[[], State] | None = None
+    snapshot: Callable[[int], Snapshot] | None = None
+    """called with the longest side of the preview in pixels"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a method returns. `figures` and `promise` go into report.json."""
+
+    items: list[Item]
+    figures: dict[str, Any]
+    backends: dict[str, str] = field(default_factory=dict)
+    preset: str = ""
+    promise: str = ""
+    """which kind of exact resume held: "bit-equal" or "no step lost"."""
+
+
+class Timer(Protocol):
+    """Seconds by stage, kept by the worker."""
+
+    def stage(self, name: str) -> None:
+        """From now on time counts for this stage."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Everything a method gets. Tests make one by hand."""
+
+    params: Any
+    """the method's own Params"""
+    inputs: Mapping[str, Any]
+    """by role: the input message; arrays and files are read with `array` and `file`"""
+    array: Callable[[Any], Any]
+    """ArrayRef -> numpy array (read-only)"""
+    file: Callable[[Any], bytes]
+    """BlobRef -> bytes"""
+    seed: int
+    device: str
+    """torch device string"""
+    model: Callable[[str], Any]
+    """kind of model ("text_to_image", "instruct_edit") -> loaded model; kept by the worker between jobs"""
+    warn: Callable[[str, str], None]
+    """code, sentence"""
+    timer: Timer
+    state: State | None = None
+    """the checkpoint to go on from"""
+
+
+Run = Generator[Step, bool | None, Result]
+
+
+@dataclass(frozen=True)
+class Method:
+    """The record of a method. `needs` and `optional` are input roles, `gives` result roles."""
+
+    name: str
+    params: type[Params]
+    needs: frozenset[str]
+    optional: frozenset[str]
+    gives: frozenset[str]
+    models: tuple[str, ...] = ()
+    """kinds of model it loads"""
+
+    def load_run(self) -> Callable[[RunContext], Run]:
+        """The generator function; imports the heavy libraries."""
+        module = importlib.import_module(f"maquette_server.methods.{self.name}.run")
+        return module.run  # type: ignore[no-any-return]
+
+    def read_params(self, mapping: Mapping[str, Any]) -> Params:
+        """The mapping as this method's Params. Raises UserError `params.bad` that names the field."""
+        try:
+            return msgspec.convert(dict(mapping), self.params)
+        except msgspec.ValidationError as error:
+            raise UserError("params.bad", f"A setting of {self.name} cannot be used: {error}.") from error
+
+
+def discover() -> dict[str, Method]:
+    """Every method by name: the folders beside this file."""
+    import maquette_server.methods as package
+
+    found = {}
+    for entry in pkgutil.iter_modules(package.__path__):
+        if entry.ispkg:
+            method = importlib.import_module(f"maquette_server.methods.{entry.name}").METHOD
+            found[method.name] = method
+    return found

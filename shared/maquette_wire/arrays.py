@@ -1,6 +1,7 @@
 """Arrays on the wire: dtype, shape and where the bytes are. Little-endian, C order, the only binary layout.
 
-`ArrayRef` names a blob by digest (inputs, results); `FrameArray` names a binary frame of the same message (previews).
+`ArrayRef` names a blob by digest (inputs, results); `FrameArray` names a binary frame of the same message
+(previews).
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """The one exception that crosses the wire, and the closed list of its codes.
 
-A user error has a dotted code, one sentence that names the object, one hint that says the way out, and optionally the
-name of a fix that a panel can offer as a button. Everything that is not a `UserError` is a fault of ours.
+A user error has a dotted code, one sentence that names the object, one hint that says the way out, and
+optionally the name of a fix that a panel can offer as a button. Everything that is not a `UserError` is a
+fault of ours.
 """
 
 CODES: dict[str, str] = {
@@ -46,15 +47,17 @@ CODES: dict[str, str] = {
     "protocol.bad": "A message could not be read.",
     "protocol.mismatch": "Client and server speak different protocol numbers.",
     "quota.clients": "The server has as many clients as it accepts.",
-    "quota.jobs": "The queue is full.",
     "quota.disk": "The data folder has reached its quota.",
+    "quota.jobs": "The queue is full.",
     "rasteriser.missing": "The asked rasteriser is not installed.",
     "result.gone": "The target of the result has changed or is gone.",
     "scene.unknown": "There is no such scene.",
+    "server.fault": "The server failed at a request through a fault of its own; its log has the details.",
     "server.start": "The local server could not be started.",
     "target.bad": "The selected object cannot be used.",
     "texture.bad": "The texture cannot be read.",
     "token.wrong": "The token is not the server's.",
+    "view.late": "The picture was not ready in time, or a newer one was asked for.",
     "view.nothing": "There is nothing to look at yet.",
     "wheels.missing": "The extension's own libraries could not be loaded.",
 }

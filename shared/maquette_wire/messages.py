@@ -1,8 +1,9 @@
 """Every message of protocol 1, as two tagged unions: what a client sends and what a server sends.
 
-A message is one msgpack header plus at most 64 binary frames (`codec`). Matrices are row-major nested tuples, world
-coordinates are those of the input, camera axes are OpenGL (x right, y up, looking along -z), pixel row 0 is the top.
-Unknown fields are an error; only `Hello` and `Refused` are read leniently, so that any two versions can say so.
+A message is one msgpack header plus at most 64 binary frames (`codec`). Matrices are row-major nested tuples,
+world coordinates are those of the input, camera axes are OpenGL (x right, y up, looking along -z), pixel row
+0 is the top. Unknown fields are an error; only `Hello` and `Refused` are read leniently, so that any two
+versions can say so.
 """
 
 from typing import Annotated, Any, Literal
@@ -35,7 +36,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     request_id: Id
 
 
-# ---- parts -----------------------------------------------------------------------------------------------------
+# ---- parts -------------------------------------------------------------------------------------------------
 
 
 class BlobRef(Record):
@@ -248,7 +249,7 @@ class SceneInfo(Record):
     kind: Literal["static", "moving"] = "static"
 
 
-# ---- what a client sends ---------------------------------------------------------------------------------------
+# ---- what a client sends -----------------------------------------------------------------------------------
 
 
 class Hello(Message):
@@ -291,7 +292,7 @@ class Submit(Message):
     label: Text = ""
     params: dict[str, Any] = {}
     inputs: Annotated[tuple[Input, ...], msgspec.Meta(max_length=16)] = ()
-    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     model: Text = ""
     """name from the server's list; empty takes the server's default"""
 
@@ -324,7 +325,7 @@ class ListModels(Message):
 
 
 class CheckModel(Message):
-    """Asks whether a model of the server's list can be used; answered by Models with one entry, or Refused."""
+    """Asks if a model of the server's list can be used; answered by Models with one entry, or Refused."""
 
     name: Text
 
@@ -344,7 +345,7 @@ class Release(Message):
 
 
 class View(Message):
-    """Asks for one picture of a job's newest result from a camera. No job, no record, served between steps."""
+    """Asks for a picture of a job's newest result from a camera. No job, no record, served between steps."""
 
     view_id: Id
     """a newer request of the same view replaces an older one that is still waiting"""
@@ -363,7 +364,7 @@ class View(Message):
     """dropped unanswered work is answered by Refused after this long"""
 
 
-# ---- what a server sends ---------------------------------------------------------------------------------------
+# ---- what a server sends -----------------------------------------------------------------------------------
 
 
 class Welcome(Message):
@@ -523,15 +524,5 @@ ClientMessage = (
     | View
 )
 ServerMessage = (
-    Welcome
-    | Refused
-    | MissingBlobs
-    | Chunk
-    | Accepted
-    | Event
-    | Jobs
-    | Models
-    | Scenes
-    | Frame
-    | Released
+    Welcome | Refused | MissingBlobs | Chunk | Accepted | Event | Jobs | Models | Scenes | Frame | Released
 )

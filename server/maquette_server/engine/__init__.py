@@ -1,0 +1,1 @@
+"""Jobs: what is wanted, what has happened, and the worker processes that do it. Never imports torch."""

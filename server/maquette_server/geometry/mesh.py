@@ -1,6 +1,7 @@
 """A triangle mesh as the server sees it: world coordinates of the input, float64, nothing rotated or scaled.
 
-V vertices, T triangles, L loops (corners of the sender's polygons). `up` and `front` are unit vectors in the same axes.
+V vertices, T triangles, L loops (corners of the sender's polygons). `up` and `front` are unit vectors in the
+same axes.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """What a method is: a record, a parameter struct and one generator function. Imports neither torch nor numpy.
 
-A method is a folder `methods/<name>/`. Its `__init__.py` holds `METHOD` (this module's `Method`) and the `Params`; its
-`run.py` holds `run(ctx)`, a generator that yields `Step` and returns `Result`:
+A method is a folder `methods/<name>/`. Its `__init__.py` holds `METHOD` (this module's `Method`) and the
+`Params`; its `run.py` holds `run(ctx)`, a generator that yields `Step` and returns `Result`:
 
     def run(ctx: RunContext) -> Run:
         for i in range(start, total):
@@ -11,14 +11,14 @@ A method is a folder `methods/<name>/`. Its `__init__.py` holds `METHOD` (this m
                 break
         return Result(items, figures)
 
-Every yield is the place for cancelling (the generator is closed; `finally` frees memory), for serving views, for
-checkpoints and for previews. A method never touches a file and never polls anything.
+Every yield is the place for cancelling (the generator is closed; `finally` frees memory), for serving views,
+for checkpoints and for previews. A method never touches a file and never polls anything.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import msgspec
@@ -58,7 +58,9 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Step:
-    """One yield of a method. `state` and `snapshot` are called at once or never, before the generator goes on."""
+    """One yield of a method. `state` and `snapshot` are called at once or never, before the generator goes
+    on.
+    """
 
     step: int
     total: int
@@ -126,10 +128,12 @@ class Method:
     gives: frozenset[str]
     models: tuple[str, ...] = ()
     """kinds of model it loads"""
+    package: str = "maquette_server.methods"
+    """where its folder lies; `discover` sets it"""
 
     def load_run(self) -> Callable[[RunContext], Run]:
         """The generator function; imports the heavy libraries."""
-        module = importlib.import_module(f"maquette_server.methods.{self.name}.run")
+        module = importlib.import_module(f"{self.package}.{self.name}.run")
         return module.run  # type: ignore[no-any-return]
 
     def read_params(self, mapping: Mapping[str, Any]) -> Params:
@@ -140,13 +144,13 @@ class Method:
             raise UserError("params.bad", f"A setting of {self.name} cannot be used: {error}.") from error
 
 
-def discover() -> dict[str, Method]:
-    """Every method by name: the folders beside this file."""
-    import maquette_server.methods as package
-
+def discover(packages: Sequence[str] = ("maquette_server.methods",)) -> dict[str, Method]:
+    """Every method by name: the folders of these packages. A broken one fails here, by name."""
     found = {}
-    for entry in pkgutil.iter_modules(package.__path__):
-        if entry.ispkg:
-            method = importlib.import_module(f"maquette_server.methods.{entry.name}").METHOD
-            found[method.name] = method
+    for name in packages:
+        package = importlib.import_module(name)
+        for entry in pkgutil.iter_modules(package.__path__):
+            if entry.ispkg:
+                method = importlib.import_module(f"{name}.{entry.name}").METHOD
+                found[method.name] = replace(method, package=name)
     return found

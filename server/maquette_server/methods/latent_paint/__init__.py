@@ -6,6 +6,7 @@ The record and the parameters; the story is in `run`. A value of None means the 
 
 from typing import Annotated, Literal
 
+from maquette_wire.errors import UserError
 from msgspec import Meta
 
 from .. import base
@@ -39,6 +40,18 @@ class LatentPaintParams(base.Params):
     background: Literal["mix", "flat", "learned"] | None = None
     feather: Annotated[int, Meta(ge=0, le=512, description="Texels over which a mask fades inwards")] = 8
     rasteriser: Literal["auto", "embree", "torch", "nvdiffrast"] = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise UserError(
+                "prompt.empty", "The prompt is empty.", hint="Say what the object should look like."
+            )
+        if self.timesteps is not None and self.timesteps[0] > self.timesteps[1]:
+            raise UserError(
+                "params.bad",
+                "The lowest timestep lies above the highest.",
+                hint="Give the lower share first.",
+            )
 
 
 METHOD = base.Method(

@@ -1,0 +1,1 @@
+"""Timed runs with recorded figures; `python -m benchmarks` runs them; `frame` says how."""

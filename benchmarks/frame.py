@@ -1,0 +1,246 @@
+"""How Maquette is measured, so that a figure can be believed and repeated.
+
+A *pair* is one run of each of two things, taken turn about in the same process (or as whole processes), so
+that whatever slows the machine slows both. The figure is the median over pairs of the ratio within a pair;
+beside it stand the quartiles. *Foreign* load is processor time that neither this process nor its children
+used; a run with more than `FOREIGN_LIMIT` of it per core is marked, or refused with `--quiet-only`.
+
+Results are one JSON file a benchmark in `benchmarks/results/`; `docs/benchmarks.md` is written from them.
+"""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+TABLE = ROOT / "docs" / "benchmarks.md"
+FOREIGN_LIMIT = 0.25  # cores per core; a quarter of the machine moves medians by more than what is looked for
+SETTLE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number; `low` and `high` are the quartiles, `goal` is an upper bound if there is one."""
+
+    name: str
+    value: float
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    samples: int = 1
+    goal: float | None = None
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is kept; None without a goal."""
+        return None if self.goal is None else self.value <= self.goal
+
+
+class Busy(Exception):
+    """Others use the machine too much for a figure to mean anything."""
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Wall seconds of one call."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def pairs(
+    first: Callable[[], object], second: Callable[[], object], count: int, warm: int = 1
+) -> list[tuple[float, float]]:
+    """Seconds of `first` and `second`, taken turn about `count` times; which comes first alternates too.
+
+    `warm` pairs are run before and thrown away.
+    """
+    taken = []
+    for number in range(-warm, count):
+        if number % 2:
+            after = seconds(second)
+            before = seconds(first)
+        else:
+            before = seconds(first)
+            after = seconds(second)
+        if number >= 0:
+            taken.append((before, after))
+    return taken
+
+
+def median(
+    name: str, unit: str, values: Sequence[float], goal: float | None = None, note: str = ""
+) -> Figure:
+    """The median of the values with its quartiles."""
+    low, middle, high = _quartiles(values)
+    return Figure(name, middle, unit, low, high, len(values), goal, note)
+
+
+def ratio(
+    name: str, taken: Sequence[tuple[float, float]], goal: float | None = None, note: str = ""
+) -> Figure:
+    """The median over pairs of first divided by second."""
+    return median(name, "x", [first / second for first, second in taken], goal, note)
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    if len(values) < 2:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def machine() -> dict[str, Any]:
+    """The machine in general terms: nothing that names it."""
+    flags = psutil.LINUX and Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    vectors = [name for name in ("avx512f", "avx2", "avx") if flags and f" {name} " in flags]
+    torch = sys.modules.get("torch")
+    cuda = torch is not None and torch.cuda.is_available()
+    return ({"device": torch.cuda.get_device_name()} if torch and cuda else {}) | {
+        "cores": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "processor": " ".join([platform.machine(), *vectors[:1]]),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": importlib.metadata.version("torch"),
+    }
+
+
+class Watch:
+    """What others do to the machine around a benchmark: load averages, and foreign cores per core."""
+
+    def __enter__(self) -> Self:
+        before = psutil.cpu_times()
+        time.sleep(SETTLE_SECONDS)
+        self.idle_foreign = _busy_seconds(before) / SETTLE_SECONDS / _cores()
+        self.load_before = os.getloadavg()[0]
+        self._times, self._own, self._start = psutil.cpu_times(), _own_seconds(), time.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        wall = time.monotonic() - self._start
+        foreign = _busy_seconds(self._times) - (_own_seconds() - self._own)
+        self.during_foreign = max(0.0, foreign) / wall / _cores()
+        self.load_after = os.getloadavg()[0]
+
+    @property
+    def busy(self) -> bool:
+        """Whether others used more than the limit."""
+        return max(self.idle_foreign, self.during_foreign) > FOREIGN_LIMIT
+
+    def record(self) -> dict[str, Any]:
+        """What goes beside the figures."""
+        return {
+            "load_before": round(self.load_before, 2),
+            "load_after": round(self.load_after, 2),
+            "foreign_before": round(self.idle_foreign, 3),
+            "foreign_during": round(self.during_foreign, 3),
+            "busy": self.busy,
+        }
+
+
+def _cores() -> int:
+    return psutil.cpu_count() or 1
+
+
+def _busy_seconds(since: Any) -> float:
+    """Processor seconds that were not idle since then, all cores together, stolen time included."""
+    now = psutil.cpu_times()
+    idle = {"idle", "iowait", "guest", "guest_nice"}  # guest time is counted in user time already
+    return sum(getattr(now, name) - getattr(since, name) for name in now._fields if name not in idle)
+
+
+def _own_seconds() -> float:
+    """Processor seconds of this process, of its finished children and of those that run now."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    total = sum(usage.ru_utime + usage.ru_stime for usage in used)
+    for child in psutil.Process().children(recursive=True):
+        try:
+            times = child.cpu_times()
+        except psutil.NoSuchProcess:
+            continue  # it ended meanwhile; its parent has its time
+        total += times.user + times.system
+        total += times.children_user + times.children_system
+    return total
+
+
+def measure(
+    name: str, title: str, run: Callable[[], list[Figure]], *, quiet_only: bool, results: Path = RESULTS
+) -> dict[str, Any]:
+    """Runs one benchmark under a watch and writes its JSON file. Raises Busy as `quiet_only` demands."""
+    with Watch() as watch:
+        if quiet_only and watch.idle_foreign > FOREIGN_LIMIT:
+            raise Busy(f"others use {watch.idle_foreign:.0%} of the machine")
+        figures = run()
+    if quiet_only and watch.busy:
+        raise Busy(f"others used {watch.during_foreign:.0%} of the machine during {name}")
+    record = {
+        "name": name,
+        "title": title,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": machine(),
+        "load": watch.record(),
+        "figures": [asdict(figure) for figure in figures],
+    }
+    if figures:
+        results.mkdir(parents=True, exist_ok=True)
+        (results / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return record
+
+
+def write_table(results: Path = RESULTS, table: Path = TABLE) -> None:
+    """Writes the page of all recorded figures."""
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(results.glob("*.json"))]
+    lines = [
+        "# Figures",
+        "",
+        "Written by `make bench` from `benchmarks/results/`.",
+        "How they are taken stands at the top of `benchmarks/frame.py`.",
+        "Ratios are medians over pairs of runs taken turn about; quartiles in brackets.",
+    ]
+    for record in records:
+        lines += ["", f"## {record['title']}", "", _circumstances(record), ""]
+        lines += ["| what | measured | goal | met |", "| --- | --- | --- | --- |"]
+        lines += [_row(Figure(**figure)) for figure in record["figures"]]
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _circumstances(record: dict[str, Any]) -> str:
+    where, load = record["machine"], record["load"]
+    device = f", {where['device']}" if "device" in where else ""
+    text = (
+        f"{record['date']}; {where['cores']} cores ({where['processor']}), {where['memory_gib']} GiB, "
+        f"{where['system']}{device}, Python {where['python']}, torch {where['torch']}; "
+        f"load {load['load_before']} before and {load['load_after']} after, "
+        f"others used {load['foreign_during']:.0%} of the machine."
+    )
+    return text + (" **Taken on a busy machine: not to be relied on.**" if load["busy"] else "")
+
+
+def _row(figure: Figure) -> str:
+    spread = "" if figure.low is None or figure.samples < 2 else f" [{figure.low:.3g}, {figure.high:.3g}]"
+    goal = "" if figure.goal is None else f"<= {figure.goal:g} {figure.unit}"
+    met = {None: "", True: "yes", False: "**no**"}[figure.met]
+    note = f" ({figure.note})" if figure.note else ""
+    return f"| {figure.name}{note} | {figure.value:.3g} {figure.unit}{spread} | {goal} | {met} |"
+
+
+def data_folder() -> Path:
+    """Where real data is looked for: MAQUETTE_TEST_DATA, else `shared/data` beside the repository."""
+    return Path(os.environ.get("MAQUETTE_TEST_DATA") or ROOT.parent / "shared" / "data")

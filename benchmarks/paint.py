@@ -1,0 +1,157 @@
+"""What painting costs beyond the diffusion model, and what a whole painted object costs.
+
+A *step* is one optimisation step with everything the preset does in it: drawing views, the network, the way
+back into the texels, the optimiser, the loop's own copies. The *bare call* is the network alone, on the
+inputs that the step before gave it. Both are taken turn about in one process, with the pocket model on one
+thread.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from maquette_server import config
+from maquette_server.guidance import loading
+
+from benchmarks import frame, job
+
+TITLE = "Painting with the pocket model on a CPU"
+STEPS = 200
+WARM = 20
+WHOLE_RUNS = 3
+SAMPLE_SECONDS = 0.1
+PROMPT = "a wooden toy cow"
+
+
+def run() -> list[frame.Figure]:
+    """The step ratio, and the whole `maquette paint` of spot when its mesh is at hand."""
+    torch.set_num_threads(1)
+    return [*step_figures(), *whole_figures()]
+
+
+@contextmanager
+def captured(unet: torch.nn.Module) -> Iterator[dict[str, Any]]:
+    """Keeps the arguments of the newest call of the network."""
+    newest: dict[str, Any] = {}
+
+    def keep(module: torch.nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        newest.update(given=given, named=named)
+
+    handle = unet.register_forward_pre_hook(keep, with_kwargs=True)
+    try:
+        yield newest
+    finally:
+        handle.remove()
+
+
+def steps_and_calls(
+    model: loading.TextToImage, params: dict[str, Any], device: str, count: int, warm: int
+) -> list[tuple[float, float]]:
+    """Seconds of a step and of the bare call on the same inputs, `count` pairs of consecutive steps."""
+    unet = model.denoiser.unet
+    context = job.context(*job.sphere(), {"prompt": PROMPT, "steps": count + warm, **params}, model, device)
+    painting = job.METHOD.load_run()(context)
+    wait = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
+    taken = []
+    with captured(unet) as newest:
+        while next(painting).stage != "paint":
+            pass  # looking at the mesh; the first step itself is not counted either
+
+        def step() -> None:
+            next(painting)
+            wait()
+
+        def call() -> None:
+            with torch.no_grad():
+                unet(*newest["given"], **newest["named"])
+            wait()
+
+        for number in range(1, count + warm):
+            pair = frame.seconds(step), frame.seconds(call)
+            if number >= warm:
+                taken.append(pair)
+    painting.close()
+    return taken
+
+
+def step_figures() -> list[frame.Figure]:
+    """Median step over median bare call."""
+    model = loading.load(str(config.POCKET), "cpu", "text_to_image")
+    taken = steps_and_calls(model, {}, "cpu", STEPS, WARM)
+    steps = [step for step, _ in taken]
+    calls = [call for _, call in taken]
+    return [
+        frame.Figure(
+            "painting step / bare network call",
+            statistics.median(steps) / statistics.median(calls),
+            "x",
+            samples=len(taken),
+            goal=1.25,
+            note="medians of consecutive steps, standard preset",
+        ),
+        frame.median("painting step", "ms", [1000 * value for value in steps]),
+        frame.median("bare network call", "ms", [1000 * value for value in calls]),
+    ]
+
+
+def whole_figures() -> list[frame.Figure]:
+    """Wall seconds and peak memory of `maquette paint` of spot, its process started anew each time."""
+    mesh = frame.data_folder() / "meshes" / "spot_triangulated.obj"
+    if not mesh.is_file():
+        print(f"  {mesh.name} is not at hand: the whole job is not measured")
+        return []
+    seconds, memory = [], []
+    for _ in range(WHOLE_RUNS):
+        with tempfile.TemporaryDirectory() as folder:
+            wall, peak = painted(mesh, Path(folder) / "out")
+        seconds.append(wall)
+        memory.append(peak / 1e9)
+    return [
+        frame.median("maquette paint of spot, start to end", "s", seconds, goal=60.0),
+        frame.median("its peak memory", "GB", memory, goal=2.0, note="PSS of all its processes, at 10 Hz"),
+    ]
+
+
+def painted(mesh: Path, out: Path) -> tuple[float, int]:
+    """Seconds and peak bytes of one run of the command. Raises RuntimeError when it fails."""
+    words = ["paint", mesh, "--prompt", PROMPT, "--out", out, "--json"]
+    with tempfile.TemporaryFile() as said:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "maquette_server.cli", *map(str, words)],
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, memory_of(process.pid))
+            time.sleep(SAMPLE_SECONDS)
+        wall = time.perf_counter() - start
+        said.seek(0)
+        errors = said.read().decode(errors="replace")
+    if process.returncode:
+        raise RuntimeError(f"maquette paint ended with {process.returncode}: {errors.strip()}")
+    return wall, peak
+
+
+def memory_of(pid: int) -> int:
+    """Bytes of a process and its descendants, shared pages counted by share."""
+    total = 0
+    try:
+        family = [root := psutil.Process(pid), *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for process in family:
+        try:
+            total += process.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue  # ended between the listing and the look
+    return total

@@ -1,0 +1,100 @@
+"""A running job on its object: a temporary image, material and UV layer, marked as such.
+
+Nothing of it is ever saved: `remove_all` runs before saving and loading, before and after undo and redo (an
+undo step of the artist may hold a preview), and the next snapshot shows it again. L loops.
+"""
+
+import logging
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import axes
+from .. import target as targets
+from ..wire import errors
+from . import slots, texture
+
+log = logging.getLogger(__name__)
+
+MARK = "maquette_preview"
+UV_LAYER = "Maquette Preview"
+
+
+def show(record: dict[str, Any], picture: NDArray[np.uint8], uvs: NDArray[np.float32]) -> bool:
+    """Shows a snapshot on its target; False when the target cannot show it now. picture: [H, W, 4], uvs: [L,
+    2].
+
+    Left alone are targets that have changed, meshes in edit mode (their layers are Blender's), and meshes
+    whose modifiers change the topology.
+    """
+    target = targets.from_record(record)
+    try:
+        thing = targets.find(target)
+    except errors.UserError as error:
+        log.info("no preview: %s", error.code)
+        return False
+    if target.carried or len(uvs) != len(thing.data.loops):
+        return False
+    if not thing.maquette.preview:
+        layer = _layer(thing, uvs)
+        if not layer:
+            return False
+        image = bpy.data.images.new(UV_LAYER, picture.shape[1], picture.shape[0], alpha=False)
+        material = texture.material_of(UV_LAYER, image, layer)
+        image[MARK] = material[MARK] = target.uid
+        slots.take(thing, material, target.slots, thing.maquette.preview, MARK)
+    images = [image for image in bpy.data.images if image.get(MARK) == target.uid]
+    if not images:
+        return False
+    image = images[0]
+    if tuple(image.size) != (picture.shape[1], picture.shape[0]):
+        image.scale(picture.shape[1], picture.shape[0])
+    image.pixels.foreach_set(axes.pixels_from_top_rows(picture))
+    image.update()
+    return True
+
+
+def remove(uid: str) -> None:
+    """Takes the preview off the object of that id."""
+    for thing in bpy.data.objects:
+        if thing.maquette.preview and thing.maquette.uid == uid:
+            _take_off(thing)
+    _purge(uid)
+
+
+def remove_all() -> None:
+    """Takes every preview out of the file."""
+    for thing in bpy.data.objects:
+        if thing.maquette.preview:
+            _take_off(thing)
+    _purge("")
+
+
+def _take_off(thing: bpy.types.Object) -> None:
+    slots.give_back(thing, thing.maquette.preview)
+    layer = thing.data.uv_layers.get(UV_LAYER)
+    if layer is not None:
+        thing.data.uv_layers.remove(layer)
+
+
+def _purge(uid: str) -> None:
+    """Removes marked materials and images, of that target or of all."""
+    for collection in (bpy.data.materials, bpy.data.images):
+        for block in [block for block in collection if MARK in block and uid in {"", block[MARK]}]:
+            collection.remove(block)
+
+
+def _layer(thing: bpy.types.Object, uvs: NDArray[np.float32]) -> str:
+    """Name of a layer with these coordinates: one that is there, else a temporary one; empty without room."""
+    layers = thing.data.uv_layers
+    for layer in layers:
+        if np.array_equal(targets.layer_uvs(layer), uvs):
+            return str(layer.name)
+    if len(layers) >= texture.MOST_UV_LAYERS:
+        return ""
+    name = layers.new(name=UV_LAYER, do_init=False).name
+    layers[name].uv.foreach_set("vector", np.ascontiguousarray(uvs, np.float32).ravel())
+    thing.data.update()
+    return str(name)

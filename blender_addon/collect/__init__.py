@@ -1,0 +1,1 @@
+"""From the scene to inputs, one file a kind; the only readers of scene data."""

@@ -1,0 +1,84 @@
+"""The texture that a material has now: its image, UV map and file's bytes, or else its plain colour."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from .. import axes, png
+from ..wire import errors
+
+JPEG = b"\xff\xd8\xff"
+PLAIN: axes.Vector = (0.8, 0.8, 0.8)  # sRGB of an object without a material, as Blender shows it
+
+
+@dataclass(frozen=True)
+class Used:
+    """An image that colours a material, and the UV map it is laid out by (empty: the active one)."""
+
+    image: bpy.types.Image
+    uv_layer: str
+
+
+def used_by(material: bpy.types.Material | None) -> Used | None:
+    """The image that feeds the base colour of a material directly, or None."""
+    shader = _shader(material)
+    socket = shader.inputs.get("Base Color") if shader else None
+    if socket is None or not socket.is_linked:
+        return None
+    node = socket.links[0].from_node
+    if node.type != "TEX_IMAGE" or node.image is None:
+        return None
+    vector = node.inputs["Vector"]
+    source = vector.links[0].from_node if vector.is_linked else None
+    if source is not None and source.type not in {"UVMAP", "TEX_COORD"}:
+        return None
+    return Used(node.image, source.uv_map if source is not None and source.type == "UVMAP" else "")
+
+
+def colour_of(material: bpy.types.Material | None) -> axes.Vector:
+    """The plain colour of a material, sRGB 0..1."""
+    if material is None:
+        return PLAIN
+    shader = _shader(material)
+    socket = shader.inputs.get("Base Color") if shader else None
+    return axes.srgb_from_linear(socket.default_value if socket is not None else material.diffuse_color)
+
+
+def file_of(image: bpy.types.Image) -> bytes:
+    """The image as the bytes of a PNG or JPEG file: its own when it has them, else written from its pixels.
+
+    Raises UserError `texture.bad` when the image has no pixels.
+    """
+    data = b""
+    if not image.is_dirty and image.source == "FILE":
+        if image.packed_file is not None:
+            data = bytes(image.packed_file.data)
+        elif image.filepath:
+            path = Path(bpy.path.abspath(image.filepath_from_user(), library=image.library))
+            data = path.read_bytes() if path.is_file() else b""
+    if data.startswith((png.SIGNATURE, JPEG)):
+        return data
+    width, height = image.size
+    if image.source not in {"FILE", "GENERATED"} or width * height == 0:
+        raise errors.UserError(
+            "texture.bad",
+            f"The texture '{image.name}' has no pixels that can be read.",
+            hint="Find its file again or pack it (Image > Pack), or paint without a mask.",
+        )
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    return png.encode(axes.top_rows_from_pixels(pixels, width, height))
+
+
+def _shader(material: bpy.types.Material | None) -> bpy.types.Node | None:
+    """The Principled BSDF that is shown, or None."""
+    tree = material.node_tree if material is not None else None
+    if tree is None:
+        return None
+    output = tree.get_output_node("ALL")
+    if output is None or not output.inputs["Surface"].is_linked:
+        return None
+    node = output.inputs["Surface"].links[0].from_node
+    return node if node.type == "BSDF_PRINCIPLED" else None

@@ -1,0 +1,195 @@
+"""The sidebar tab: connection, target, prompt, the button, what is running, what went wrong, results.
+
+Nothing here needs the bundled libraries, so that their absence can be told.
+"""
+
+import bpy
+
+from . import props
+from .methods import latent_paint
+
+TAB = "Maquette"
+FINAL = frozenset({"succeeded", "failed", "cancelled"})
+ICONS = {"READY": "LINKED", "OFF": "UNLINKED", "LOST": "ERROR", "REFUSED": "ERROR"}
+STATES = {"succeeded": "CHECKMARK", "failed": "ERROR", "cancelled": "X"}
+LINE = 46  # characters of a sentence in one row of a sidebar of usual width
+
+missing_library = ""
+"""what could not be loaded; set by the registration"""
+
+
+class MAQUETTE_PT_missing(bpy.types.Panel):
+    """Says that the extension's own libraries are missing."""
+
+    bl_label = "Maquette"
+    bl_category = TAB
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The sentence and the way out."""
+        column = self.layout.column()
+        column.alert = True
+        sentence(column, f"The library {missing_library} of this extension could not be loaded.", "ERROR")
+        sentence(self.layout, "Install the zip for this Blender and this system again, then restart Blender.")
+
+
+class _Panel:
+    """Where all panels are."""
+
+    bl_category = TAB
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+
+
+class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
+    """Connection, target, prompt, button, progress, error."""
+
+    bl_label = "Maquette"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """From top to bottom, in the order in which it is used."""
+        live, settings = props.live(context), context.scene.maquette
+        layout = self.layout
+        _connection(layout, live)
+        _error(layout, live)
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        _target(layout, context, settings)
+        latent_paint.draw(layout, settings.latent_paint)
+        layout.prop(settings, "seed")
+        header, body = layout.panel("maquette_advanced", default_closed=True)
+        header.label(text="Advanced")
+        if body is not None:
+            body.prop(settings, "front")
+            latent_paint.draw_advanced(body, settings.latent_paint)
+        button = layout.row()
+        button.scale_y = 1.6
+        prompt = settings.latent_paint.prompt.strip()
+        short = prompt if len(prompt) <= 28 else f"{prompt[:27]}…"
+        button.operator("maquette.paint", text=f"Paint “{short}”" if prompt else "Paint", icon="BRUSH_DATA")
+        for row in live.jobs:
+            if row.state not in FINAL:
+                _running(layout, row)
+
+
+class MAQUETTE_PT_results(_Panel, bpy.types.Panel):
+    """Finished jobs."""
+
+    bl_label = "Results"
+    bl_parent_id = "MAQUETTE_PT_main"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """One box a job: apply it, or read why it failed."""
+        layout, live = self.layout, props.live(context)
+        done = [row for row in live.jobs if row.state in FINAL]
+        if not done:
+            sentence(layout, "Results appear here. Nothing of yours is overwritten.")
+        for row in done:
+            box = layout.box()
+            top = box.row()
+            top.label(text=f"{row.label}: {row.prompt}", icon=STATES[row.state])
+            if row.has_result:
+                top.operator("maquette.result_apply", text="Apply").request_id = row.request_id
+            if row.sentence:
+                sentence(box, row.sentence)
+            if row.hint:
+                sentence(box, row.hint, "INFO")
+            for warning in filter(None, row.warnings.split("\n")):
+                sentence(box, warning, "INFO")
+        layout.operator("maquette.result_restore", icon="LOOP_BACK")
+
+
+def sentence(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
+    """A sentence in as many rows as it needs."""
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    line = ""
+    for word in [*text.split(), ""]:
+        if word and len(line) + 1 + len(word) <= LINE:
+            line = f"{line} {word}".strip()
+            continue
+        if line:
+            column.label(text=line, icon=icon)
+            icon = "BLANK1" if icon != "NONE" else "NONE"
+        line = word
+
+
+def _connection(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:
+    row = layout.row(align=True)
+    named = live.bl_rna.properties["connection"].enum_items[live.connection].name
+    text = f"{named}: {live.device}" if live.device else named
+    row.label(text=text, icon=ICONS.get(live.connection, "SORTTIME"))
+    if live.connection in {"OFF", "REFUSED", "CONNECTING"}:
+        row.operator("maquette.connect", text="Connect")
+        row.operator("maquette.server_start", text="Start Server")
+    elif live.connection == "READY":
+        row.operator("maquette.disconnect", text="", icon="UNLINKED")
+        row.operator("maquette.server_stop", text="", icon="QUIT")
+    else:
+        row.operator("maquette.disconnect", text="", icon="X")
+
+
+def _error(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:
+    if not live.error:
+        return
+    box = layout.box()
+    red = box.column()
+    red.alert = True
+    sentence(red, live.error, "ERROR")
+    if live.hint:
+        sentence(box, live.hint)
+    if live.fix == "server_start" and live.connection != "READY":
+        box.operator("maquette.server_start")
+    if live.fix in {"preferences", "address"}:
+        box.operator("preferences.addon_show", text="Open Preferences").module = __package__
+
+
+def _target(
+    layout: bpy.types.UILayout, context: bpy.types.Context, settings: props.MAQUETTE_PG_scene
+) -> None:
+    thing = context.object
+    if thing is None or thing.type != "MESH":
+        layout.label(text="Select a mesh to paint", icon="INFO")
+        return
+    layout.label(text=thing.name, icon="MESH_DATA")
+    layout.prop(settings, "mask_mode")
+    if settings.mask_mode == "VERTEX_GROUP":
+        layout.prop_search(settings, "vertex_group", thing, "vertex_groups")
+    if settings.mask_mode != "NONE":
+        layout.prop(settings.latent_paint, "feather")
+    if not thing.data.uv_layers and settings.mask_mode == "NONE":
+        sentence(layout, "It has no UV map; Maquette makes its own.", "INFO")
+
+
+def _running(layout: bpy.types.UILayout, row: props.MAQUETTE_PG_job) -> None:
+    box = layout.box()
+    box.label(text=f"{row.label}: {row.prompt}")
+    line = box.row(align=True)
+    factor = row.step / row.total if row.total > 0 else 0.0
+    line.progress(factor=factor, type="BAR", text=progress_text(row))
+    line.operator("maquette.stop", text="", icon="CHECKMARK").request_id = row.request_id
+    line.operator("maquette.cancel", text="", icon="X").request_id = row.request_id
+
+
+def progress_text(row: props.MAQUETTE_PG_job) -> str:
+    """What the bar says, such as `Step 12/300 - 1:05 left`."""
+    if row.state != "running" or row.total <= 0:
+        return (row.stage if row.stage and row.state in {"running", "sending"} else row.state).capitalize()
+    text = f"{row.stage.capitalize() or 'Step'} {row.step}/{row.total}"
+    if row.seconds_left >= 0:
+        minutes, seconds = divmod(round(row.seconds_left), 60)
+        text += f" - {minutes}:{seconds:02d} left"
+    return text
+
+
+def register() -> None:
+    """Adds the panels."""
+    bpy.utils.register_class(MAQUETTE_PT_main)
+    bpy.utils.register_class(MAQUETTE_PT_results)
+
+
+def unregister() -> None:
+    """Removes the panels."""
+    bpy.utils.unregister_class(MAQUETTE_PT_results)
+    bpy.utils.unregister_class(MAQUETTE_PT_main)

@@ -1,0 +1,189 @@
+"""The one timer: lets the session work for a moment and mirrors what happened on the window manager.
+
+`tick` is a plain function, so that tests and `maquette.wait` call it where Blender's timers never fire. A
+tick takes the session's budget, one preview at most, and what drawing the rows costs.
+"""
+
+import logging
+from pathlib import Path
+
+import bpy
+
+from . import props, records, session
+from .apply import preview
+from .wire import errors, messages
+
+log = logging.getLogger(__name__)
+
+BUDGET = 0.008  # s of socket work in one tick, half of what a tick may hold Blender
+BUSY = 0.05  # s until the next tick while something is expected
+IDLE = 1.0
+ROWS = 16
+
+_session: session.Session | None = None
+
+
+def running() -> session.Session:
+    """The session of this Blender; made at its first use."""
+    global _session
+    if _session is None:
+        folder = Path(bpy.utils.extension_path_user(__package__, path="jobs"))
+        _session = session.Session(records.Records(folder), f"Blender {bpy.app.version_string}")
+    return _session
+
+
+def tick() -> float:
+    """One turn; returns the seconds until the next."""
+    if _session is None:
+        return IDLE
+    try:
+        _turn(_session)
+    except Exception:
+        # A timer that raises is never called again, and the panel would stand still without a word.
+        log.exception("the connection failed")
+        _session.close()
+        _session.pump(0.0)
+        mirror_all()
+        complain(_internal_fault())
+    return BUSY if _session.busy else IDLE
+
+
+def _turn(story: session.Session) -> None:
+    happened = story.pump(BUDGET)
+    newest = None
+    for event in happened:
+        if isinstance(event, session.PreviewArrived):
+            newest = event  # one a tick; an older one is replaced
+        else:
+            mirror(event)
+    if newest is not None and not newest.job.finished:
+        preview.show(newest.job.record["target"], newest.picture, newest.uvs)
+    if happened:
+        _redraw()
+
+
+def mirror(event: session.ConnectionChanged | session.JobChanged) -> None:
+    """Shows one event on the window manager."""
+    live = bpy.context.window_manager.maquette
+    if isinstance(event, session.ConnectionChanged):
+        live.connection = event.state
+        live.device = _session.device if _session is not None and event.state == "READY" else ""
+        if event.fault is not None:
+            complain(event.fault)
+        elif event.state == "READY":
+            clear()
+        return
+    job = event.job
+    row = next((row for row in live.jobs if row.request_id == job.request_id), None)
+    if row is None:
+        row = _new_row(live, job)
+    if row is not None:
+        _fill(row, job)
+    if job.finished:
+        preview.remove(str(job.record["target"]["uid"]))
+
+
+def complain(fault: messages.Fault | errors.UserError) -> None:
+    """Shows the sentence of a fault or error on the error line."""
+    live = bpy.context.window_manager.maquette
+    live.error, live.hint, live.fix = fault.sentence, fault.hint, fault.fix
+
+
+def clear() -> None:
+    """Empties the error line."""
+    live = bpy.context.window_manager.maquette
+    live.error = live.hint = live.fix = ""
+
+
+def mirror_all() -> None:
+    """Shows the session anew, after a file was loaded: the window manager's properties are empty then."""
+    if _session is None:
+        return
+    mirror(session.ConnectionChanged(_session.state))
+    for job in _session.jobs.values():
+        mirror(session.JobChanged(job))
+
+
+@bpy.app.handlers.persistent
+def without_previews(*_: object) -> None:
+    """Previews leave the file before it is saved, replaced or undone, and after it was undone."""
+    preview.remove_all()
+
+
+@bpy.app.handlers.persistent
+def after_load(*_: object) -> None:
+    """The live state comes back after a file was loaded; a preview that an automatic save kept does not."""
+    preview.remove_all()
+    mirror_all()
+
+
+def _handlers() -> tuple[tuple[list[object], object], ...]:
+    handlers = bpy.app.handlers
+    leaving = (handlers.save_pre, handlers.load_pre, handlers.undo_pre, handlers.redo_pre)
+    coming = (handlers.undo_post, handlers.redo_post)
+    return (*((which, without_previews) for which in leaving + coming), (handlers.load_post, after_load))
+
+
+def register() -> None:
+    """Starts the timer and adds the handlers."""
+    bpy.app.timers.register(tick, first_interval=IDLE, persistent=True)
+    for handlers, handler in _handlers():
+        handlers.append(handler)
+
+
+def unregister() -> None:
+    """Leaves nothing behind: no timer, handler, preview or socket. Jobs go on on the server."""
+    global _session
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+    for handlers, handler in _handlers():
+        if handler in handlers:
+            handlers.remove(handler)
+    preview.remove_all()
+    if _session is not None:
+        _session.close()
+        _session = None
+    for manager in bpy.data.window_managers:  # what lies there stays when its properties are taken away
+        manager.maquette.jobs.clear()
+        manager.maquette.connection = "OFF"
+        manager.maquette.error = manager.maquette.hint = manager.maquette.fix = ""
+
+
+def _new_row(live: props.MAQUETTE_PG_live, job: session.Job) -> props.MAQUETTE_PG_job | None:
+    """A row at the job's place, newest first; None when the job is too old for the short list."""
+    order = {name: number for number, name in enumerate(reversed(running().jobs))}
+    place = sum(order.get(row.request_id, ROWS) < order[job.request_id] for row in live.jobs)
+    live.jobs.add().request_id = job.request_id
+    live.jobs.move(len(live.jobs) - 1, place)
+    if place == 0:
+        live.active = 0
+    while len(live.jobs) > ROWS:
+        live.jobs.remove(len(live.jobs) - 1)
+    return live.jobs[place] if place < len(live.jobs) else None
+
+
+def _fill(row: props.MAQUETTE_PG_job, job: session.Job) -> None:
+    row.job_id, row.label, row.state = job.job_id, job.label, job.state
+    row.prompt = str(job.record.get("prompt", ""))
+    row.stage, row.step, row.total = job.stage, job.step, job.total
+    row.seconds_left = -1.0 if job.seconds_left is None else job.seconds_left
+    row.warnings = "\n".join(job.warnings)
+    row.sentence = job.fault.sentence if job.fault is not None else ""
+    row.hint = job.fault.hint if job.fault is not None else ""
+    row.has_result = job.state == "succeeded"
+
+
+def _internal_fault() -> messages.Fault:
+    return messages.Fault(
+        code="job.failed",
+        sentence="The connection failed through a fault of ours.",
+        hint="Blender's console has the details; jobs go on on the server.",
+        fix="connect",
+    )
+
+
+def _redraw() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()

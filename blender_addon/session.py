@@ -1,0 +1,442 @@
+"""The client's story: connect, submit, follow, cancel, fetch results; a timer calls `pump`. No bpy.
+
+A *job* here is one that this Blender sent, now or before its last start (`records`). Everything that happens
+comes out of `pump` as a list of events; the owner mirrors them where they are shown. Times are seconds of a
+monotonic clock.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import client, folders, local_server, records
+from .wire import arrays, codec, errors, happenings, link, messages
+
+log = logging.getLogger(__name__)
+
+NO_ANSWER_AFTER = 3.0  # s without a Welcome until the panel says that nobody answers
+TOKEN_EVERY = 0.5  # s between two looks for the token file while there is no connection
+START_LIMIT = 60.0  # s a server has for coming up
+SHOWN = 8  # jobs of before the start that are listed
+WANTED = ("texture", "uv")  # roles of results that are fetched
+
+
+@dataclass
+class Job:
+    """A job of this Blender, as far as it is known."""
+
+    request_id: str
+    label: str
+    record: records.Record
+    job_id: str = ""
+    """empty until the server has accepted it"""
+    state: str = "sending"
+    """sending, fetching, or a state of the server; succeeded only once the result is here"""
+    stage: str = ""
+    step: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    fault: messages.Fault | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+    items: tuple[messages.ResultItem, ...] = ()
+    picture: NDArray[np.uint8] | None = None
+    """newest preview [H, W, 4] that waits for its UVs"""
+    picture_uvs: messages.ResultItem | None = None
+    wish: str = ""
+    """cancel or stop, pressed before the server had accepted the job"""
+
+    @property
+    def finished(self) -> bool:
+        """True when nothing more will happen."""
+        return self.state in messages.FINAL_STATES
+
+
+@dataclass(frozen=True)
+class ConnectionChanged:
+    """`state` is OFF, STARTING, CONNECTING, READY, LOST or REFUSED; a fault says why."""
+
+    state: str
+    fault: messages.Fault | None = None
+
+
+@dataclass(frozen=True)
+class JobChanged:
+    """Something of the job is new."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class PreviewArrived:
+    """A snapshot has come: its texture [H, W, 4], row 0 top, and the UV of each loop [L, 2]."""
+
+    job: Job
+    picture: NDArray[np.uint8]
+    uvs: NDArray[np.float32]
+
+
+Event = ConnectionChanged | JobChanged | PreviewArrived
+
+
+class Session:
+    """One server, spoken to from `connect` to `close`. `kept` remembers jobs between starts of Blender."""
+
+    def __init__(
+        self,
+        kept: records.Records,
+        client_name: str,
+        token_of: Callable[[int], folders.LocalServer | None] = folders.local_server,
+    ) -> None:
+        self.jobs: dict[str, Job] = {}
+        """by request id, oldest first"""
+        self.state = "OFF"
+        self.device = ""
+        self.preview_px = 0
+        """long side of the previews; 0 asks for none"""
+        self._kept = kept
+        self._client_name = client_name
+        self._token_of = token_of
+        self._client: client.Client | None = None
+        self._address: local_server.Address | None = None
+        self._started: local_server.Started | None = None
+        self._events: list[Event] = []
+        self._files: dict[str, bytes] = {}
+        """fetched blobs by digest"""
+        self._followed: set[str] = set()
+        self._since = self._token_at = 0.0
+        self._complained = False
+
+    # ---- connection ----
+
+    @property
+    def address(self) -> local_server.Address | None:
+        """Where the server is, or None before `connect`."""
+        return self._address
+
+    @property
+    def started(self) -> local_server.Started | None:
+        """The server that was started from here, as long as its process is there."""
+        return self._started
+
+    def connect(self, address: local_server.Address, started: local_server.Started | None = None) -> None:
+        """Begins to speak to the server there; a `started` one is given time. Answers come out of `pump`."""
+        self.close()
+        self._address, self._started = address, started
+        known = self._token_of(address.port) if address.loopback else None
+        conversation = link.Link(self._client_name, token=known.token if known else "")
+        self._client = client.Client(address.endpoint, conversation)
+        self._followed = set()
+        self._since, self._token_at, self._complained = time.monotonic(), 0.0, False
+        self._set_state("STARTING" if started is not None else "CONNECTING")
+
+    def close(self, why: messages.Fault | None = None) -> None:
+        """Lets go of the server; jobs go on there. Requests that it has not accepted are given up."""
+        why = why or messages.Fault(code="address.no_answer", sentence="It was not sent.")
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        for job in self.jobs.values():
+            if not job.job_id and not job.finished:
+                self._fail(job, why)
+        self._set_state("OFF")
+
+    def submit(
+        self,
+        method: str,
+        inputs: tuple[messages.Input, ...],
+        blobs: Mapping[str, bytes],
+        *,
+        params: dict[str, Any],
+        seed: int,
+        label: str,
+        record: records.Record,
+    ) -> Job:
+        """Sends a job, which is in `jobs` from now on; `record` is remembered of it. Raises UserError."""
+        if self._client is None:
+            raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
+        request_id = self._client.link.submit(method, inputs, blobs, params=params, seed=seed, label=label)
+        job = Job(request_id, label, record)
+        self.jobs[request_id] = job
+        self._events.append(JobChanged(job))
+        return job
+
+    def cancel(self, request_id: str) -> None:
+        """Ends a job without a result."""
+        self._control(request_id, "cancel")
+
+    def stop(self, request_id: str) -> None:
+        """Ends a job and keeps its newest state as the result."""
+        self._control(request_id, "stop")
+
+    def result(self, job: Job) -> dict[str, tuple[messages.ResultItem, bytes]]:
+        """The fetched results of a job by role; empty while they are on their way."""
+        found = {i.role: (i, self._files[i.digest]) for i in _wanted(job.items) if i.digest in self._files}
+        return found if len(found) == len(WANTED) else {}
+
+    def follow_preview(self, max_px: int) -> None:
+        """Changes the size of previews of running jobs; 0 asks for none."""
+        self.preview_px = max_px
+        for job in self.jobs.values():
+            if job.job_id and not job.finished:
+                self._follow(job.job_id)
+
+    # ---- the pump ----
+
+    @property
+    def busy(self) -> bool:
+        """True while something is expected soon."""
+        return self.state not in {"OFF", "READY"} or any(not job.finished for job in self.jobs.values())
+
+    def pump(self, budget: float) -> list[Event]:
+        """Works for about `budget` seconds; returns what happened since the last call, oldest first."""
+        now = time.monotonic()
+        if self._client is not None:
+            for one in self._client.pump(budget):
+                self._take(one)
+        if self._client is not None and self.state != "READY":
+            self._wait_for_server(now)
+        if self._started is not None and self._started.process.poll() is not None:
+            self._server_ended(self._started)
+        events, self._events = self._events, []
+        return events
+
+    # ---- inside ----
+
+    def _take(self, one: happenings.Happening) -> None:
+        if isinstance(one, happenings.Connected):
+            self._on_connected(one)
+        elif isinstance(one, happenings.Lost):
+            self._since, self._complained = time.monotonic(), True
+            self._set_state("LOST")
+        elif isinstance(one, happenings.Refused):
+            if one.fault.code != "token.wrong" or not self._refresh_token():
+                self._set_state("REFUSED", one.fault)
+        elif isinstance(one, happenings.SubmitAccepted):
+            self._on_accepted(one)
+        elif isinstance(one, happenings.EventArrived):
+            job = self._by_job_id(one.event.job_id)
+            if job is not None:
+                self._on_event(job, one.event.body, one.frames)
+        elif isinstance(one, happenings.UploadProgress):
+            self._on_upload(one)
+        elif isinstance(one, happenings.Downloaded):
+            self._on_downloaded(one)
+        elif isinstance(one, happenings.RequestFailed):
+            self._on_refused(one)
+        elif isinstance(one, happenings.JobsListed):
+            self._on_listed(one.jobs)
+
+    def _on_connected(self, one: happenings.Connected) -> None:
+        self.device = one.welcome.device
+        if one.new_folder:
+            for job in self.jobs.values():
+                if job.job_id and not job.finished:
+                    sentence = "The server has another data folder than before, without this job."
+                    self._fail(job, messages.Fault(code="job.unknown", sentence=sentence))
+        assert self._client is not None
+        self._client.link.list_jobs()
+        self._set_state("READY")
+
+    def _on_listed(self, listed: tuple[messages.JobInfo, ...]) -> None:
+        """Jobs that this Blender sent before its last start, or before the last `connect`, are taken up
+        again.
+        """
+        known = {job.job_id: job for job in self.jobs.values()}
+        ours = [(info, self._kept.get(info.job_id)) for info in listed if info.job_id not in known]
+        older = {}
+        for info, record in reversed([pair for pair in ours if pair[1] is not None][:SHOWN]):
+            assert record is not None
+            job = Job(str(record["request_id"]), info.label, record, job_id=info.job_id)
+            job.state, job.fault = info.state, info.fault
+            job.step, job.total, job.stage = info.step, info.total, info.stage
+            if info.state == "succeeded":
+                job.state = "fetching"  # its result is replayed
+            older[job.request_id] = job
+            self._events.append(JobChanged(job))
+        self.jobs = {**older, **self.jobs}
+        for job in self.jobs.values():
+            if job.job_id and not job.finished and job.job_id not in self._followed:
+                self._follow(job.job_id)
+
+    def _on_accepted(self, one: happenings.SubmitAccepted) -> None:
+        job = self.jobs.get(one.request_id)
+        if job is None:
+            return
+        job.job_id, job.state = one.job.job_id, one.job.state
+        try:
+            self._kept.put(job.job_id, {**job.record, "request_id": job.request_id})
+        except OSError as error:
+            job.warnings.append(
+                f"After a restart of Blender this job will not be known here: {error.strerror}."
+            )
+        self._follow(job.job_id)
+        if job.wish:
+            self._control(job.request_id, job.wish)
+        self._events.append(JobChanged(job))
+
+    def _on_event(self, job: Job, body: messages.EventBody, frames: list[codec.Part]) -> None:
+        if isinstance(body, messages.ProgressBody):
+            if job.finished:
+                return
+            job.step, job.total, job.stage = body.step, body.total, body.stage
+            job.seconds_left = body.seconds_left
+            job.state = "running" if job.state == "queued" else job.state
+        elif isinstance(body, messages.StateBody):
+            arrived = body.state != "succeeded" or bool(self.result(job))
+            job.state = body.state if arrived else "fetching"
+        elif isinstance(body, messages.WarningBody):
+            if body.sentence not in job.warnings:  # a replay tells it again
+                job.warnings.append(body.sentence)
+        elif isinstance(body, messages.SnapshotBody):
+            self._on_snapshot(job, body, frames)
+            return
+        elif isinstance(body, messages.ResultBody):
+            job.items, job.report = body.items, body.report
+            self._fetch_result(job)
+        elif isinstance(body, messages.FailedBody):
+            job.fault, job.state = body.fault, "failed"
+        self._events.append(JobChanged(job))
+
+    def _fetch_result(self, job: Job) -> None:
+        assert self._client is not None
+        wanted = _wanted(job.items)
+        if {item.role for item in wanted} != set(WANTED):
+            sentence = "The result lacks a texture or its UVs."
+            self._fail(job, messages.Fault(code="job.failed", sentence=sentence))
+            return
+        job.state = "succeeded" if self.result(job) else "fetching"
+        for item in wanted:
+            if item.digest not in self._files:
+                self._client.link.download(item.digest, item.size)
+
+    def _on_snapshot(self, job: Job, body: messages.SnapshotBody, frames: list[codec.Part]) -> None:
+        """Keeps the picture; its UVs are fetched once, as they stay the same all along."""
+        assert self._client is not None
+        uvs = next((item for item in body.items if item.role == "uv"), None)
+        seen = body.preview
+        if not self.preview_px or seen is None or uvs is None or job.items or job.finished:
+            return
+        if seen.dtype != "u1" or len(seen.shape) != 3 or seen.shape[2] != 4 or seen.frame >= len(frames):
+            log.warning("a preview without a picture came for job %s", job.job_id)
+            return
+        job.picture = arrays.from_bytes(seen.dtype, seen.shape, memoryview(frames[seen.frame]))
+        if job.picture_uvs is None or job.picture_uvs.digest != uvs.digest:
+            job.picture_uvs = uvs
+            if uvs.digest not in self._files:
+                self._client.link.download(uvs.digest, uvs.size)
+        self._tell_preview(job)
+
+    def _tell_preview(self, job: Job) -> None:
+        uvs = job.picture_uvs
+        if uvs is None or uvs.digest not in self._files or job.picture is None or job.items or job.finished:
+            return
+        placed = arrays.from_bytes(uvs.dtype, uvs.shape, self._files[uvs.digest])
+        self._events.append(PreviewArrived(job, job.picture, placed))
+        job.picture = None
+
+    def _on_downloaded(self, one: happenings.Downloaded) -> None:
+        self._files[one.digest] = bytes(one.data)
+        for job in self.jobs.values():
+            if job.state == "fetching" and self.result(job):
+                job.state = "succeeded"
+                self._events.append(JobChanged(job))
+            self._tell_preview(job)
+
+    def _on_upload(self, one: happenings.UploadProgress) -> None:
+        job = self.jobs.get(one.request_id)
+        if job is not None and not job.job_id and one.total:
+            job.stage, job.step, job.total = "upload", one.sent // 1024, one.total // 1024
+            self._events.append(JobChanged(job))
+
+    def _on_refused(self, one: happenings.RequestFailed) -> None:
+        for job in self.jobs.values():
+            digests = {item.digest for item in _wanted(job.items)}
+            if one.request_id == job.request_id or (job.state == "fetching" and one.request_id in digests):
+                self._fail(job, one.fault)
+            elif job.picture_uvs is not None and one.request_id == job.picture_uvs.digest:
+                job.picture_uvs = None  # of a snapshot that is gone already; the next one will do
+
+    def _control(self, request_id: str, action: str) -> None:
+        job = self.jobs.get(request_id)
+        if job is None or job.finished:
+            return
+        if self._client is None:
+            raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
+        if not job.job_id:
+            job.wish = action
+        elif action == "cancel":
+            self._client.link.control(job.job_id, "cancel")
+        else:
+            self._client.link.control(job.job_id, "stop")
+
+    def _follow(self, job_id: str) -> None:
+        assert self._client is not None
+        wish = messages.PreviewWish(max_px=self.preview_px) if self.preview_px else None
+        self._client.link.follow(job_id, wish)
+        self._followed.add(job_id)
+
+    def _by_job_id(self, job_id: str) -> Job | None:
+        return next((job for job in self.jobs.values() if job.job_id == job_id), None)
+
+    def _fail(self, job: Job, fault: messages.Fault) -> None:
+        job.fault, job.state = fault, "failed"
+        self._events.append(JobChanged(job))
+
+    def _set_state(self, state: str, fault: messages.Fault | None = None) -> None:
+        if state != self.state or fault is not None:
+            self.state = state
+            self._events.append(ConnectionChanged(state, fault))
+
+    def _wait_for_server(self, now: float) -> None:
+        """Looks for the token of a server that came up; says once that nobody answers."""
+        assert self._client is not None
+        assert self._address is not None
+        if now - self._token_at >= TOKEN_EVERY:
+            self._token_at = now
+            self._refresh_token()
+        limit = START_LIMIT if self._started is not None else NO_ANSWER_AFTER
+        if now - self._since >= limit and not self._complained:
+            self._complained = True
+            where = f"{self._address.host}:{self._address.port}"
+            fault = messages.Fault(
+                code="address.no_answer",
+                sentence=f"No server answers at {where}.",
+                hint="Start one, or change the address in the preferences.",
+                fix="server_start",
+            )
+            self._set_state(self.state, fault)
+
+    def _refresh_token(self) -> bool:
+        """Takes the newest token of a local server and says hello with it; True when it is a new one."""
+        assert self._client is not None
+        assert self._address is not None
+        known = self._token_of(self._address.port) if self._address.loopback else None
+        if known is None or known.token == self._client.link.token:
+            return False
+        self._client.link.token = known.token
+        for one in self._client.link.reconnected():
+            self._take(one)
+        if self.state == "REFUSED":
+            self._set_state("CONNECTING")
+        return True
+
+    def _server_ended(self, started: local_server.Started) -> None:
+        """A server that was started from here is no more; told when it never came up."""
+        self._started = None
+        if self.state != "STARTING":
+            return
+        said = local_server.last_words(started.log)
+        sentence = f"The server ended at once: {said}" if said else "The server ended at once."
+        fault = messages.Fault(code="server.start", sentence=sentence, hint=f"Its log is {started.log}.")
+        self.close(fault)
+        self._set_state("OFF", fault)
+
+
+def _wanted(items: tuple[messages.ResultItem, ...]) -> tuple[messages.ResultItem, ...]:
+    return tuple(item for item in items if item.role in WANTED)

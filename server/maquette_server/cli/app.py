@@ -1,0 +1,39 @@
+"""All verbs together, and `--version`."""
+
+from typing import Annotated
+
+import maquette_wire
+import typer
+
+from . import doctor, jobs, models, paint, serve
+
+app = typer.Typer(
+    name="maquette",
+    help="Paint meshes from words, alone or with a server that Blender works with.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"maquette {maquette_wire.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Paint meshes from words, alone or with a server that Blender works with."""
+
+
+app.command("paint")(paint.paint)
+app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(models.app, name="models")

@@ -1,0 +1,256 @@
+"""A job in this process's own engine, with a private folder `OUT/.job` that is removed when the job succeeds.
+
+Beside the engine's files the folder holds `ticket.json`: what `jobs resume OUT` needs to go on.
+"""
+
+import errno
+import shutil
+import signal
+import threading
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from maquette_wire import messages
+from maquette_wire.arrays import digest_of
+from maquette_wire.errors import UserError
+
+from .. import config
+from ..engine import engine as engines
+from . import endings, results
+from .progress import Reporter
+from .request import Request
+
+FOLDER = ".job"
+TICKET = "ticket.json"
+KEPT_AFTER = frozenset({"disk.full", "output.unusable"})
+"""faults after which the private folder stays, for its checkpoint or its result"""
+
+
+class Ticket(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the job was started."""
+
+    mesh_path: str
+    mesh_digest: str
+    device: str
+    threads: int
+    models: dict[str, str]
+    """models by name -> folder that the configuration does not have"""
+
+
+def check(out: Path) -> None:
+    """Raises UserError when the folder holds an unfinished job."""
+    if (out / FOLDER / TICKET).exists():
+        raise UserError(
+            "output.unusable",
+            f"'{out}' holds an unfinished job.",
+            hint=f"Go on with: maquette jobs resume {out}, or give it up with: maquette jobs delete {out}",
+        )
+
+
+def start(
+    out: Path, request: Request, ticket: Ticket, settings: config.Config, notice: str, show: Reporter
+) -> None:
+    """Runs a new job to its end and leaves its result in `out`. A job that is refused leaves nothing behind.
+
+    notice: what the model says of itself, shown once the job is accepted.
+
+    Raises UserError, JobFault, Stopped.
+    """
+    check(out)
+    made = not out.exists()
+    folder = out / FOLDER
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / TICKET).write_bytes(msgspec.json.encode(ticket))
+    except PermissionError as error:
+        raise UserError(
+            "output.unusable", f"'{out}' cannot be written: {error.strerror}.", hint="Choose another --out."
+        ) from error
+    try:
+        with _running(folder, ticket, settings) as engine:
+            for blob in request.blobs.values():
+                engine.put_bytes(blob)
+            job_id = engine.submit(request.submit, "command line").job_id
+            show.remark(notice)
+            for note in request.notes:
+                show.remark(note, "mesh.note", job_id)
+            _see_through(engine, job_id, out, ticket, show)
+    except (UserError, KeyboardInterrupt):
+        # Ctrl-C after the submission is a Stopped; before it there is nothing to go on with.
+        remove(out, made)
+        raise
+    except endings.JobFault as error:
+        if error.fault.code not in KEPT_AFTER:
+            remove(out, made)
+        raise
+    remove(out, made=False)
+
+
+def resume(out: Path, settings: config.Config, show: Reporter) -> None:
+    """Goes on with the unfinished job of `out`. Raises UserError `job.unknown`, and what `start` raises."""
+    ticket = read_ticket(out)
+    with _running(out / FOLDER, ticket, settings) as engine:
+        jobs = engine.list()
+        if not jobs:
+            raise UserError(
+                "job.unknown",
+                f"The job in '{out}' was never started.",
+                hint=f"Remove it with: maquette jobs delete {out}, then start again.",
+            )
+        if jobs[0].state == "paused":
+            engine.control(jobs[0].job_id, "resume")
+        failed: endings.JobFault | None = None
+        try:
+            _see_through(engine, jobs[0].job_id, out, ticket, show)
+        except endings.JobFault as error:
+            failed = error
+    if failed is None or failed.fault.code not in KEPT_AFTER:
+        remove(out, made=failed is not None)
+    if failed is not None:
+        raise failed
+
+
+def read_ticket(out: Path) -> Ticket:
+    """The ticket of an unfinished job. Raises UserError `job.unknown`."""
+    try:
+        return msgspec.json.decode((out / FOLDER / TICKET).read_bytes(), type=Ticket)
+    except OSError as error:
+        raise UserError(
+            "job.unknown", f"There is no unfinished job in '{out}'.", hint="Name the folder that --out named."
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise UserError(
+            "job.unknown",
+            f"The unfinished job in '{out}' cannot be read.",
+            hint=f"Remove it with: maquette jobs delete {out}",
+        ) from error
+
+
+def give_up(out: Path) -> None:
+    """Throws the unfinished job of `out` away. Raises UserError `job.unknown`, `data.in_use`."""
+    if not (out / FOLDER).is_dir():
+        raise UserError(
+            "job.unknown", f"There is no unfinished job in '{out}'.", hint="Name the folder that --out named."
+        )
+    engines.JobEngine(out / FOLDER, devices=()).close()  # refuses when somebody works in it
+    remove(out, made=True)
+
+
+def remove(out: Path, made: bool) -> None:
+    """Removes the private folder, and `out` itself when it was `made` for the job and is empty."""
+    shutil.rmtree(out / FOLDER, ignore_errors=True)
+    if made and out.is_dir() and not any(out.iterdir()):
+        out.rmdir()
+
+
+def ticket_for(mesh_path: Path, device: str, settings: config.Config, models: dict[str, str]) -> Ticket:
+    """The ticket of a new job. Raises OSError when the mesh file is gone."""
+    return Ticket(
+        mesh_path=str(mesh_path.absolute()),
+        mesh_digest=digest_of(mesh_path.read_bytes()),
+        device=device,
+        threads=settings.torch_threads,
+        models=models,
+    )
+
+
+@contextmanager
+def _running(folder: Path, ticket: Ticket, settings: config.Config) -> Iterator[engines.JobEngine]:
+    settings = msgspec.structs.replace(settings, torch_threads=ticket.threads)
+    engine = engines.JobEngine(folder, settings, devices=(ticket.device,), models=ticket.models)
+    try:
+        with _terminated_like_ctrl_c():
+            yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def _terminated_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends the job as Ctrl-C does: after a checkpoint."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: types.FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _see_through(engine: engines.JobEngine, job_id: str, out: Path, ticket: Ticket, show: Reporter) -> None:
+    """Shows the job until it ends, then writes its result."""
+    try:
+        result = _result(engine, job_id, out, show)
+    except KeyboardInterrupt:
+        show.pause()
+        raise endings.Stopped(
+            "Stopped; the work so far is kept.", f"maquette jobs resume {out}", job_id
+        ) from None
+    try:
+        files = results.write(
+            out,
+            result,
+            lambda item: engine.blob_path(item.digest),
+            Path(ticket.mesh_path),
+            ticket.mesh_digest,
+        )
+    except (UserError, OSError) as error:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if isinstance(error, OSError) and not full:
+            raise
+        fault = messages.Fault(
+            code="disk.full" if full else "output.unusable",
+            sentence=f"The job is done, but its result cannot be written into '{out}': "
+            + ("the disk is full." if full else str(error)),
+            hint=f"Mend that, then: maquette jobs resume {out}",
+        )
+        raise endings.JobFault(fault, job_id) from error
+    show.result(job_id, out, files, result.report, result.kept)
+
+
+def _saved_log(folder: Path, job_id: str) -> str:
+    """Copies the worker's log out of the private folder; its new place, or empty when there is none."""
+    logs = sorted(folder.glob("workers/*/worker.log"))
+    if not logs:
+        return ""
+    place = endings.log_folder() / f"job-{job_id}.log"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(logs[0], place)
+    return str(place)
+
+
+def _result(engine: engines.JobEngine, job_id: str, out: Path, show: Reporter) -> messages.ResultBody:
+    """Waits for the result. Raises JobFault if the job failed or paused, UserError if it was cancelled."""
+    events = engine.follow(job_id=job_id)
+    seen = 0
+    while True:
+        for event in events:
+            if event.number <= seen or event.job_id != job_id:
+                continue
+            seen = event.number
+            body = event.body
+            show.body(job_id, body)
+            if isinstance(body, messages.ResultBody):
+                return body
+            if isinstance(body, messages.FailedBody):
+                raise endings.JobFault(body.fault, job_id, _saved_log(out / FOLDER, job_id))
+            if isinstance(body, messages.StateBody):
+                if body.state == "cancelled":
+                    raise UserError("job.wrong_state", "The job was cancelled.", hint="Start it again.")
+                if body.state == "paused":
+                    # Nobody else can pause a job of this engine; it pauses by itself when the disk is full.
+                    fault = messages.Fault(
+                        code="disk.full",
+                        sentence=body.sentence or "The job is paused.",
+                        hint=f"Make room, then go on with: maquette jobs resume {out}",
+                    )
+                    raise endings.JobFault(fault, job_id)
+        events = engine.pump(0.2)

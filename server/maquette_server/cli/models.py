@@ -1,0 +1,204 @@
+"""`maquette models`: the models that can be used, what they are, and fetching one."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from maquette_wire.errors import UserError
+
+from . import endings
+from .paint import Json, Server
+
+if TYPE_CHECKING:
+    from .. import config as configuration
+
+app = typer.Typer(help="The models: list, check, choose, fetch.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the list, folder, or hub name.")]
+COMMERCIAL = {"yes": "yes", "no": "no", "conditions": "with conditions", "unknown": "unknown"}
+
+
+@app.command("list")
+@endings.ended
+def list_models(server: Server = "", as_json: Json = False) -> None:
+    """List the models of this machine, or those of a server."""
+    from . import table
+
+    rows = _of_server(server) if server else _of_here()
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row))
+        return
+    table.show(
+        ("name", "kind", "commercial use", "default", "where"),
+        [
+            [
+                row["name"],
+                row["kind"],
+                COMMERCIAL[row["commercial"]],
+                "default" if row["default"] else "",
+                row["where"],
+            ]
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+@endings.ended
+def check(model: Name, server: Server = "", as_json: Json = False) -> None:
+    """Check that a model can be used, and say what it is. Nothing is downloaded."""
+    if server:
+        from maquette_wire import happenings
+
+        from . import connection as connections
+
+        with connections.Connection(server, "command line") as connection:
+            connection.connect()
+            info = connection.ask(connection.link.check_model(model), happenings.ModelsListed).models[0]
+        facts: dict[str, Any] = {"name": info.name, "kind": info.kind, "commercial": info.commercial}
+        facts |= {"notice": info.notice}
+    else:
+        facts = _checked_here(model)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    for key, value in facts.items():
+        if value not in ("", [], {}):
+            typer.echo(f"{key:12} {value}")
+
+
+@app.command()
+@endings.ended
+def default(model: Name, as_json: Json = False) -> None:
+    """Make a model the default: a name of the list, or a folder or hub name, which is put on the list."""
+    import msgspec
+
+    from .. import config
+
+    where, settings = _settings()
+    name, added = _named(model, settings)
+    entries = settings.models | {
+        key: config.ModelEntry(path=path, kind=config.kind_of(Path(path))) for key, path in added.items()
+    }
+    _save(where, msgspec.structs.replace(settings, models=entries, default_model=name))
+    typer.echo(json.dumps({"default": name}) if as_json else f"{name} is the default model.")
+
+
+@app.command()
+@endings.ended
+def release(server: Server = "", as_json: Json = False) -> None:
+    """Free the models that idle workers of a server hold in memory."""
+    from maquette_wire import happenings
+
+    from .. import addresses
+    from . import connection as connections
+
+    with connections.Connection(server or addresses.DEFAULT_ADDRESS, "command line") as connection:
+        connection.connect()
+        freed = connection.ask(connection.link.release(), happenings.Done).freed_mb
+    typer.echo(json.dumps({"freed_mb": freed}) if as_json else f"{freed:.0f} MB of device memory were freed.")
+
+
+@app.command()
+@endings.ended
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Hub name, such as owner/model.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    revision: Annotated[str, typer.Option(help="Commit, branch or tag; the main branch if not given.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Download a model from the hub: safetensors only, after showing the size."""
+    import msgspec
+
+    from .. import config
+    from . import fetching, model_names
+
+    where, settings = _settings()
+    plan = fetching.plan(name, revision or None)
+    typer.echo(
+        f"{name}: {plan.size / 1e9:.2f} GB in {len(plan.files)} files, licence {plan.licence}.", err=True
+    )
+    if not yes:
+        typer.confirm("Download it?", abort=True, err=True)
+    folder = fetching.download(plan)
+    short, added = model_names.resolve(str(folder), settings)
+    entry = config.ModelEntry(path=str(folder), kind=config.kind_of(folder), commercial=plan.commercial)
+    _save(where, msgspec.structs.replace(settings, models=settings.models | {name: entry}))
+    del short, added
+    typer.echo(json.dumps({"name": name, "where": str(folder)}) if as_json else f"{name}: {folder}")
+
+
+def _settings() -> "tuple[Path, configuration.Config]":
+    from .. import config
+
+    folder = config.data_folder()
+    return folder, config.load(folder)
+
+
+def _save(folder: Path, settings: "configuration.Config") -> None:
+    from .. import config
+
+    try:
+        config.save(folder, settings)
+    except PermissionError as error:
+        raise UserError(
+            "data.unusable", f"The data folder '{folder}' cannot be written: {error.strerror}."
+        ) from error
+
+
+def _named(model: str, settings: "configuration.Config") -> tuple[str, dict[str, str]]:
+    from . import model_names
+
+    return model_names.resolve(model, settings)
+
+
+def _of_here() -> list[dict[str, Any]]:
+    from .. import config
+
+    _, settings = _settings()
+    rows = []
+    for name, entry in config.models_of(settings).items():
+        info = config.describe(name, entry, default=name == settings.default_model)
+        rows.append(
+            {
+                "name": name,
+                "kind": info.kind,
+                "commercial": info.commercial,
+                "default": info.default,
+                "where": entry.path,
+            }
+        )
+    return rows
+
+
+def _of_server(server: str) -> list[dict[str, Any]]:
+    from maquette_wire import happenings
+
+    from . import connection as connections
+
+    with connections.Connection(server, "command line") as connection:
+        connection.connect()
+        listed = connection.ask(connection.link.list_models(), happenings.ModelsListed).models
+    return [
+        {
+            "name": info.name,
+            "kind": info.kind,
+            "commercial": info.commercial,
+            "default": info.default,
+            "where": server,
+        }
+        for info in listed
+    ]
+
+
+def _checked_here(model: str) -> dict[str, Any]:
+    """What the trial in a process of its own says of the model. Raises UserError `model.*`."""
+    from .. import config
+    from . import model_names, trials
+
+    _, settings = _settings()
+    known = config.models_of(settings)
+    folder = known[model].path if model in known else str(model_names.find(model))
+    return trials.model(model, folder)

@@ -1,0 +1,82 @@
+"""The folder that a command leaves: checked before, written whole or not at all.
+
+Every file is written beside its place under a name that ends in `.part`; the renames come last, `report.json`
+at the very end, so a folder with a report is complete.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from maquette_wire.errors import UserError
+
+REPORT = "report.json"
+
+
+def check(out: Path) -> None:
+    """Raises UserError `output.unusable` when the folder cannot be made or written; makes nothing."""
+    place = out
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UserError(
+            "output.unusable", f"'{place}' is not a folder.", hint="Choose another place with --out."
+        )
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(
+            "output.unusable",
+            f"The folder '{place}' cannot be written.",
+            hint="Choose another place with --out, or change its permissions.",
+        )
+
+
+def write(out: Path, files: Mapping[str, bytes | Path], report: Mapping[str, Any]) -> list[str]:
+    """Writes files (bytes, or a file to copy) and the report; returns their names, the report's last.
+
+    Raises UserError `output.unusable`, OSError when the disk is full. Nothing half-written stays behind.
+    """
+    for name in files:
+        if name.startswith(".") or Path(name).name != name:
+            raise UserError("protocol.bad", f"A result came with the file name {name!r}.")
+    made = not out.exists()
+    contents = {**files, REPORT: json.dumps(report, indent=2, ensure_ascii=False).encode() + b"\n"}
+    parts = {name: out / f".{name}.part" for name in contents}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            with parts[name].open("wb") as file:
+                _fill(file.fileno(), content)
+        for name, part in parts.items():
+            os.replace(part, out / name)
+    except BaseException as error:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+        if made and out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
+        if isinstance(error, PermissionError | NotADirectoryError | FileExistsError | IsADirectoryError):
+            raise UserError(
+                "output.unusable",
+                f"'{out}' cannot be written: {error.strerror}.",
+                hint="Choose another --out.",
+            ) from error
+        raise
+    return list(contents)
+
+
+def _fill(target: int, content: bytes | Path) -> None:
+    """Writes and flushes to the disk."""
+    if isinstance(content, Path):
+        with content.open("rb") as source:
+            while block := source.read(1 << 20):
+                _write_all(target, block)
+    else:
+        _write_all(target, content)
+    os.fsync(target)
+
+
+def _write_all(target: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(target, view) :]

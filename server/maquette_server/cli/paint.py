@@ -1,0 +1,105 @@
+"""`maquette paint`: a texture on a mesh from a prompt."""
+
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from maquette_wire.errors import UserError
+
+from . import endings
+
+Server = Annotated[
+    str, typer.Option("--server", envvar="MAQUETTE_SERVER", help="Address of a running server, HOST:PORT.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a progress bar.")]
+
+
+class Preset(StrEnum):
+    """How much work to spend."""
+
+    draft = "draft"
+    standard = "standard"
+    fine = "fine"
+    parity = "parity"
+
+
+class RasteriserName(StrEnum):
+    """What draws the surface."""
+
+    auto = "auto"
+    embree = "embree"
+    torch = "torch"
+    nvdiffrast = "nvdiffrast"
+
+
+@endings.ended
+def paint(
+    mesh: Annotated[Path, typer.Argument(help="OBJ, PLY, GLB, glTF, STL or OFF.")],
+    prompt: Annotated[str, typer.Option(help="What the object should look like.")],
+    out: Annotated[Path, typer.Option(help="Folder for the result.")],
+    negative: Annotated[str, typer.Option(help="What it should not look like.")] = "",
+    preset: Annotated[Preset, typer.Option(help="How much work to spend.")] = Preset.standard,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps instead of the preset's.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="How closely the prompt is followed.")] = None,
+    texture_size: Annotated[
+        int | None, typer.Option(help="Side of the texture in texels: 64 to 4096, 1024 if not given.")
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="PNG in UV space: white is painted.")] = None,
+    texture: Annotated[Path | None, typer.Option(help="Existing texture to start from.")] = None,
+    up: Annotated[str, typer.Option(help="Upward direction in the file: y, -z, or 0,0,1.")] = "y",
+    front: Annotated[str, typer.Option(help="Direction in which the object looks.")] = "z",
+    model: Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")] = "",
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; without --server only.")] = "",
+    rasteriser: Annotated[RasteriserName, typer.Option(help="What draws the surface.")] = RasteriserName.auto,
+    server: Server = "",
+    as_json: Json = False,
+) -> None:
+    """Paint MESH after a prompt: texture.png, mesh.glb, preview.png and report.json in the folder --out."""
+    from maquette_wire.arrays import digest_of
+
+    from .. import config
+    from . import local, model_names, outputs, progress, remote, request
+
+    outputs.check(out)
+    if server and device:
+        raise UserError(
+            "params.bad",
+            "--device is the server's to choose.",
+            hint="Start the server with --device, or leave it out.",
+        )
+    settings = config.load(config.data_folder())
+    models: dict[str, str] = {}
+    if not server:
+        local.check(out)
+        model, models = model_names.resolve(model, settings)
+    params = {
+        "prompt": prompt,
+        "negative": negative,
+        "preset": preset.value,
+        "steps": steps,
+        "guidance_scale": guidance,
+        "texture_size": texture_size,
+        "rasteriser": rasteriser.value,
+    }
+    asked = request.read(
+        mesh,
+        params,
+        request_id=secrets.token_hex(16),
+        texture=texture,
+        mask=mask,
+        up=up,
+        front=front,
+        seed=seed,
+        model=model,
+    )
+    with progress.Reporter(as_json) as show:
+        if server:
+            remote.run(server, out, asked, digest_of(mesh.read_bytes()), show)
+        else:
+            entry = config.models_of(settings, models)[model]
+            notice = config.describe(model, entry, default=False).notice
+            ticket = local.ticket_for(mesh, device or "auto", settings, models)
+            local.start(out, asked, ticket, settings, notice, show)

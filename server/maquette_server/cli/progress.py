@@ -1,0 +1,120 @@
+"""What a running job looks like: a bar on stderr, or one JSON object a line on stdout.
+
+{"event": "progress", "job":, "step":, "total":, "stage":, "seconds_left":, "seconds":, "losses": {}}
+{"event": "state", "job":, "state":, "sentence":}    {"event": "warning", "job":, "code":, "sentence":}
+{"event": "result", "job":, "out":, "files": [], "kept":, "report": {}}    last; or "failed" (`endings`)
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import typer
+from maquette_wire import messages
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_QUIET_STATES = frozenset({"succeeded", "failed", "running"})
+
+
+class Reporter:
+    """Shows one job. Used as a context: the bar is taken away at the end, whatever happens."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._remarks: set[str] = set()
+
+    def __enter__(self) -> "Reporter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.pause()
+
+    def pause(self) -> None:
+        """Takes the bar away; the next progress shows it again."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def remark(self, sentence: str, code: str = "", job: str = "") -> None:
+        """A notice or a warning: a line on stderr, and with a code a line of JSON; each sentence once."""
+        if not sentence or sentence in self._remarks:
+            return
+        self._remarks.add(sentence)
+        if self.as_json and code:
+            self._line(event="warning", job=job, code=code, sentence=sentence)
+        if self._bar is not None:
+            self._bar.console.print(sentence, markup=False, highlight=False)
+        else:
+            typer.echo(sentence, err=True)
+
+    def body(self, job: str, body: messages.EventBody) -> None:
+        """Something that happened to the job."""
+        if isinstance(body, messages.ProgressBody):
+            self._progress(job, body)
+        elif isinstance(body, messages.WarningBody):
+            self.remark(body.sentence, body.code, job)
+        elif isinstance(body, messages.StateBody):
+            if self.as_json:
+                self._line(event="state", job=job, state=body.state, sentence=body.sentence)
+            if body.sentence and body.state not in _QUIET_STATES:
+                self.remark(body.sentence)
+
+    def result(
+        self, job: str, out: Path, files: Sequence[str], report: dict[str, Any], kept: bool = False
+    ) -> None:
+        """The last word of a job that was done; on stdout."""
+        self.pause()
+        if self.as_json:
+            self._line(event="result", job=job, out=str(out), files=list(files), kept=kept, report=report)
+        else:
+            early = ", as far as it was when it was stopped" if kept else ""
+            typer.echo(f"{out}: {', '.join(files)}{early}")
+
+    def _progress(self, job: str, body: messages.ProgressBody) -> None:
+        if self.as_json:
+            self._line(
+                event="progress",
+                job=job,
+                step=body.step,
+                total=body.total,
+                stage=body.stage,
+                seconds_left=body.seconds_left,
+                seconds=body.seconds,
+                losses=body.losses,
+            )
+            return
+        bar = self._bar or self._new_bar()
+        if self._task is None or body.stage != self._stage:
+            if self._task is not None:
+                bar.remove_task(self._task)
+            self._stage = body.stage
+            self._task = bar.add_task(body.stage, total=body.total, left="")
+        left = "" if body.seconds_left is None else f"{body.seconds_left:.0f} s left"
+        bar.update(self._task, completed=body.step, total=body.total, left=left)
+
+    def _new_bar(self) -> "Progress":
+        from rich import console, progress
+
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            progress.TextColumn("{task.fields[left]}"),
+            console=console.Console(stderr=True),
+            transient=True,
+        )
+        self._task = None
+        self._bar.start()
+        return self._bar
+
+    def _line(self, **fields: Any) -> None:
+        typer.echo(json.dumps(fields))

@@ -1,0 +1,160 @@
+"""What a data folder is configured with, and where it lies.
+
+`config.json` in the data folder holds a `Config`; a missing file means the defaults. A *model* on the wire is
+a name; this module turns names into folders. The model `pocket` is built in.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import platformdirs
+from maquette_wire import messages
+from maquette_wire.errors import UserError
+
+ModelKind = Literal["text_to_image", "instruct_edit"]
+Commercial = Literal["yes", "no", "conditions", "unknown"]
+METHOD_PACKAGES = ("maquette_server.methods",)
+POCKET = Path(__file__).parent / "pocket" / "weights" / "pocket-t2i"
+FILE = "config.json"
+
+
+class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One model the server offers: a folder in diffusers format."""
+
+    path: str
+    kind: ModelKind = "text_to_image"
+    commercial: Commercial = "unknown"
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a server accepts. Bytes unless said otherwise."""
+
+    blob: Annotated[int, msgspec.Meta(ge=1)] = 2 * 2**30
+    folder: Annotated[int, msgspec.Meta(ge=1)] = 100 * 2**30
+    """all blobs of the data folder"""
+    job: Annotated[int, msgspec.Meta(ge=1)] = 2 * 2**30
+    """checkpoints and snapshots of one job"""
+    clients: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 16
+    jobs: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+    """jobs that are not finished"""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Contents of config.json."""
+
+    models: dict[str, ModelEntry] = {}
+    default_model: str = "pocket"
+    limits: Limits = Limits()
+    method_packages: tuple[str, ...] = METHOD_PACKAGES
+    torch_threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    checkpoint_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    """work between two checkpoints"""
+
+
+def data_folder(given: str | Path | None = None) -> Path:
+    """The data folder: as given, else `MAQUETTE_DATA_DIR`, else the user's own. It need not exist."""
+    chosen = given or os.environ.get("MAQUETTE_DATA_DIR") or platformdirs.user_data_dir("maquette")
+    return Path(chosen).absolute()
+
+
+def load(folder: Path) -> Config:
+    """The configuration of a data folder. Raises UserError `data.unusable` when the file cannot be read."""
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=Config)
+    except FileNotFoundError:
+        return Config()
+    except (msgspec.MsgspecError, OSError) as error:
+        raise UserError(
+            "data.unusable",
+            f"The configuration '{folder / FILE}' cannot be read: {error}.",
+            hint="Mend the file, or remove it to use the defaults.",
+        ) from error
+
+
+def save(folder: Path, config: Config) -> None:
+    """Writes the configuration; the folder is made if need be. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / (FILE + ".new")
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2))
+    os.replace(temporary, folder / FILE)
+
+
+def models_of(config: Config, extra: Mapping[str, str | Path] | None = None) -> dict[str, ModelEntry]:
+    """Every model by name: the pocket model, the configured ones, then `extra` (name -> folder).
+
+    The kind of an extra folder is read from its `model_index.json`; what is wrong with the folder is said
+    when it is used.
+    """
+    found = {"pocket": ModelEntry(path=str(POCKET), commercial="yes")} | config.models
+    for name, path in (extra or {}).items():
+        found[name] = ModelEntry(path=str(path), kind=kind_of(Path(path)))
+    return found
+
+
+class _Index(msgspec.Struct):
+    class_name: str = msgspec.field(name="_class_name", default="")
+
+
+def kind_of(folder: Path) -> ModelKind:
+    """Which kind of model a folder holds, by the class its index names; a text-to-image model when in
+    doubt.
+    """
+    try:
+        index = msgspec.json.decode((folder / "model_index.json").read_bytes(), type=_Index)
+    except (OSError, msgspec.MsgspecError):
+        return "text_to_image"
+    return "instruct_edit" if "InstructPix2Pix" in index.class_name else "text_to_image"
+
+
+class _Licence(msgspec.Struct, frozen=True):
+    commercial: Commercial = "unknown"
+
+
+class _Notes(msgspec.Struct):
+    """The parts of a model's `maquette.json` that a list of models shows."""
+
+    notice: str = ""
+    licence: _Licence = _Licence()
+    vocabulary: dict[str, tuple[str, ...]] = {}
+
+
+def describe(name: str, entry: ModelEntry, default: bool) -> messages.ModelInfo:
+    """One row of the list of models; notice and words come from `maquette.json` in the model's folder."""
+    try:
+        notes = msgspec.json.decode((Path(entry.path) / "maquette.json").read_bytes(), type=_Notes)
+    except (OSError, msgspec.MsgspecError):
+        notes = _Notes()
+    return messages.ModelInfo(
+        name=name,
+        kind=entry.kind,
+        commercial=notes.licence.commercial if entry.commercial == "unknown" else entry.commercial,
+        notice=notes.notice,
+        vocabulary=tuple(word for words in notes.vocabulary.values() for word in words),
+        default=default,
+    )
+
+
+def check_model(name: str, entry: ModelEntry) -> None:
+    """Looks at the files of a model without loading any. Raises UserError `model.*`."""
+    folder = Path(entry.path)
+    if not folder.is_dir():
+        raise UserError("model.not_found", f"The folder of the model '{name}' does not exist.")
+    if not (folder / "model_index.json").is_file():
+        raise UserError(
+            "model.bad",
+            f"The folder of the model '{name}' has no model_index.json.",
+            hint="Choose a folder in diffusers format.",
+        )
+    for part in ("unet", "vae", "text_encoder"):
+        if any((folder / part).glob("*.safetensors")):
+            continue
+        if any((folder / part).glob("*.bin")):
+            raise UserError(
+                "model.pickle",
+                f"The model '{name}' holds pickled weights in '{part}', which are never loaded.",
+                hint="Use a copy with safetensors files.",
+            )
+        raise UserError("model.incomplete", f"The model '{name}' has no weights in '{part}'.")

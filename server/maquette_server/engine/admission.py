@@ -1,0 +1,108 @@
+"""What is refused before it is queued: unknown methods, bad settings, wrong or missing inputs, models that
+are not there.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from maquette_wire import arrays, messages
+from maquette_wire.errors import UserError
+
+from .. import config
+from ..methods import base
+from . import blobs
+
+MAX_PARAMS = 64 * 1024  # bytes, encoded
+
+
+def check(
+    request: messages.Submit,
+    methods: Mapping[str, base.Method],
+    models: Mapping[str, config.ModelEntry],
+    default_model: str,
+    store: blobs.BlobStore,
+) -> None:
+    """Raises UserError `method.unknown`, `params.bad`, `input.bad`, `scene.unknown`, `blob.*`, `model.*`."""
+    method = method_of(request.method, methods)
+    if len(msgspec.msgpack.encode(request.params)) > MAX_PARAMS:
+        raise UserError("params.bad", "The settings are longer than a list of jobs can show.")
+    method.read_params(request.params)
+    roles = [role_of(item) for item in request.inputs]
+    for role in sorted(method.needs - set(roles)):
+        raise UserError("input.bad", f"The method {method.name} needs a {role}.", hint=f"Give it a {role}.")
+    for role in roles:
+        if role not in method.needs | method.optional:
+            raise UserError("input.bad", f"The method {method.name} takes no {role}.", hint="Leave it out.")
+        if roles.count(role) > 1:
+            raise UserError("input.bad", f"There is more than one {role} where one is taken.")
+    for item in request.inputs:
+        if isinstance(item, messages.SceneInput):
+            raise UserError("scene.unknown", f"There is no scene '{item.scene}'.")
+    for ref in references(request.inputs):
+        expected = arrays.byte_count(ref.dtype, ref.shape) if isinstance(ref, arrays.ArrayRef) else ref.size
+        if store.size(ref.digest) != expected:
+            raise UserError("blob.bad", f"The file {ref.digest[:12]} has another size than was said.")
+    for name in models_for(method, request.model, models, default_model).values():
+        config.check_model(name, models[name])
+
+
+def method_of(name: str, methods: Mapping[str, base.Method]) -> base.Method:
+    """The method. Raises UserError `method.unknown`."""
+    if name not in methods:
+        raise UserError(
+            "method.unknown",
+            f"There is no method '{name}'.",
+            hint=f"There are: {', '.join(sorted(methods))}.",
+        )
+    return methods[name]
+
+
+def models_for(
+    method: base.Method, wanted: str, models: Mapping[str, config.ModelEntry], default_model: str
+) -> dict[str, str]:
+    """Name of the model of each kind the method loads. `wanted` serves its own kind; "" takes the default.
+
+    Raises UserError `model.not_found`, `model.shape`.
+    """
+    for name in filter(None, (wanted, default_model if method.models else "")):
+        if name not in models:
+            raise UserError(
+                "model.not_found",
+                f"There is no model '{name}'.",
+                hint=f"There are: {', '.join(sorted(models))}.",
+            )
+    if wanted and method.models and models[wanted].kind not in method.models:
+        raise UserError(
+            "model.shape",
+            f"The model '{wanted}' is of the kind {models[wanted].kind}, {method.name} needs"
+            f" {' and '.join(method.models)}.",
+            hint="Choose another model.",
+        )
+    chosen = {}
+    for kind in method.models:
+        preferred = [name for name in (wanted, default_model) if name and models[name].kind == kind]
+        others = sorted(name for name, entry in models.items() if entry.kind == kind)
+        if not preferred + others:
+            raise UserError(
+                "model.not_found", f"There is no model of the kind {kind}, which {method.name} needs."
+            )
+        chosen[kind] = (preferred + others)[0]
+    return chosen
+
+
+def role_of(item: messages.Input) -> str:
+    """The role of an input, such as "mesh"."""
+    return str(item.__struct_config__.tag)
+
+
+def references(value: Any) -> Iterator[messages.BlobRef | arrays.ArrayRef]:
+    """Every blob that inputs name, at any depth."""
+    if isinstance(value, messages.BlobRef | arrays.ArrayRef):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from references(getattr(value, name))
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from references(part)

@@ -1,0 +1,164 @@
+"""The folders of a job: one for each attempt, with its checkpoints.
+
+    jobs/<job>/attempt-<n>/request.msgpack              what to do
+    jobs/<job>/attempt-<n>/checkpoint-<step>/           state.safetensors, state.json
+    jobs/<job>/attempt-<n>/out/                         files on their way to the blob store
+
+An *attempt* is one start of a job in a worker. A worker writes only below its own attempt's folder, so one
+that outlives its server cannot harm the next attempt. A *checkpoint* is the method's private state, only for
+going on; it appears by renaming a complete folder, and its JSON holds the digest of its tensors. Used by the
+front (folders, tidying) and the worker (writing, reading); imports no torch.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from . import blobs
+
+KEPT = 2  # checkpoints of a job
+TENSORS = "state.safetensors"
+VALUES = "state.json"
+_CHECKPOINT = re.compile(r"checkpoint-(\d{1,12})")
+_ATTEMPT = re.compile(r"attempt-(\d{1,9})")
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """What the worker itself has to remember beside the method's state."""
+
+    step: int
+    seconds: float = 0.0
+    """worked on the job so far"""
+    stages: dict[str, float] = {}
+    """seconds by stage"""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Contents of state.json. Written by the standard library: the state of a random generator has large
+    integers.
+    """
+
+    progress: Progress
+    values: dict[str, Any]
+    framework: str
+    """whose tensors they are: "torch" or "numpy" """
+    tensors_digest: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read: `tensors` are the bytes of the safetensors file."""
+
+    folder: Path
+    record: Record
+    tensors: bytes
+
+
+def attempt_folder(job_folder: Path, attempt: int) -> Path:
+    """The folder of an attempt."""
+    return job_folder / f"attempt-{attempt}"
+
+
+def write_checkpoint(
+    folder: Path, progress: Progress, values: dict[str, Any], framework: str, tensors: bytes
+) -> int:
+    """Writes a checkpoint into an attempt's folder, flushed and then renamed; returns its size in bytes.
+
+    Raises OSError; nothing half-written is left where it could be read.
+    """
+    target = folder / f"checkpoint-{progress.step:08d}"
+    if target.exists():
+        return 0
+    digest = hashlib.sha256(tensors).hexdigest()
+    record = Record(progress=progress, values=values, framework=framework, tensors_digest=digest)
+    text = json.dumps(msgspec.structs.asdict(record) | {"progress": msgspec.structs.asdict(progress)})
+    temporary = folder / "checkpoint.new"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        _write(temporary / TENSORS, tensors)
+        _write(temporary / VALUES, text.encode())
+        blobs.rename(temporary, target)
+        _flush_folder(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return len(tensors) + len(text)
+
+
+def newest_checkpoint(job_folder: Path, damaged: Callable[[str], None]) -> Checkpoint | None:
+    """The newest readable checkpoint of any attempt; `damaged` is told the name of each that cannot be
+    read.
+    """
+    for folder in checkpoints(job_folder):
+        try:
+            record = msgspec.convert(json.loads((folder / VALUES).read_bytes()), Record)
+            tensors = (folder / TENSORS).read_bytes()
+        except (OSError, ValueError):
+            damaged(folder.name)
+            continue
+        if hashlib.sha256(tensors).hexdigest() == record.tensors_digest:
+            return Checkpoint(folder, record, tensors)
+        damaged(folder.name)
+    return None
+
+
+def checkpoints(job_folder: Path) -> list[Path]:
+    """Folders of all checkpoints of a job, the newest first: later attempts first, then later steps."""
+    found = []
+    for attempt in numbered(job_folder, _ATTEMPT):
+        found += [folder for _, folder in numbered(attempt[1], _CHECKPOINT)]
+    return found
+
+
+def newest_step(job_folder: Path) -> int:
+    """Step of the newest checkpoint, readable or not; 0 when there is none."""
+    return max(
+        (step for _, folder in numbered(job_folder, _ATTEMPT) for step, _ in numbered(folder, _CHECKPOINT)),
+        default=0,
+    )
+
+
+def remove_old_checkpoints(job_folder: Path) -> None:
+    """Keeps the newest two of all attempts."""
+    for folder in checkpoints(job_folder)[KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_checkpoints(job_folder: Path) -> None:
+    """Removes all of a job's attempts."""
+    shutil.rmtree(job_folder, ignore_errors=True)
+
+
+def numbered(folder: Path, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
+    """Entries of a folder whose whole name fits, by falling number."""
+    if not folder.is_dir():
+        return []
+    matches = [(pattern.fullmatch(entry.name), entry) for entry in folder.iterdir()]
+    return sorted(((int(match[1]), entry) for match, entry in matches if match), reverse=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Makes the rename itself durable, where folders can be opened."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,69 @@
+"""A prompt as the embeddings a diffusion model listens to, with the words that name the side an object is
+seen from.
+
+N tokens, D numbers a token. The view word follows the prompt as ", front view" (arXiv:2211.07600); a prompt
+that is too long is cut before the word is added, so that the word is never lost.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_RESERVED = 6  # tokens kept for the view words and the two end marks, at least
+
+
+class TextEncoder:
+    """Tokenizer and text model of one checkpoint, with a cache of what was embedded."""
+
+    def __init__(self, tokenizer: Any, model: torch.nn.Module, vocabulary: frozenset[str]) -> None:
+        """`vocabulary` are the words the model knows, lower case; empty when nobody knows."""
+        self._tokenizer = tokenizer
+        self._model = model
+        self._vocabulary = vocabulary
+        self._cache: dict[str, Tensor] = {}
+
+    @property
+    def max_tokens(self) -> int:
+        """N."""
+        return min(int(self._tokenizer.model_max_length), int(self._model.config.max_position_embeddings))
+
+    @torch.no_grad()
+    def embed(self, text: str) -> Tensor:
+        """[1, N, D] of one text, cut or padded to N tokens."""
+        if text not in self._cache:
+            tokens = self._tokenizer(
+                [text], padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
+            )
+            ids = tokens.input_ids.to(next(self._model.parameters()).device)
+            self._cache[text] = self._model(ids)[0]
+        return self._cache[text]
+
+    def with_words(self, prompt: str, words: Sequence[str]) -> list[Tensor]:
+        """[1, N, D] of `"{prompt}, {word} view"` for each word; an empty word leaves the prompt alone."""
+        kept, _ = self.cut(prompt, words)
+        return [self.embed(f"{kept}, {word} view" if word else kept) for word in words]
+
+    def cut(self, prompt: str, words: Sequence[str] = ()) -> tuple[str, str]:
+        """The part of the prompt that fits before the longest view word, and the rest."""
+        suffixes = [len(self._pieces(f", {word} view")) + 2 for word in words if word]
+        room = self.max_tokens - max([_RESERVED, *suffixes])
+        parts = re.findall(r"\S+\s*", prompt)
+        count = len(parts)
+        while count > 1 and len(self._pieces("".join(parts[:count]))) > room:
+            count -= 1
+        return "".join(parts[:count]).rstrip(), "".join(parts[count:]).rstrip()
+
+    def remark(self, prompt: str, words: Sequence[str], warn: Callable[[str, str], None]) -> None:
+        """Warns about a prompt that was cut, or of which the model knows no word."""
+        _, lost = self.cut(prompt, words)
+        if lost:
+            warn("prompt.cut", f'The prompt is longer than the model reads; left out: "{lost}".')
+        spoken = re.findall(r"[a-z]+", prompt.lower())
+        if self._vocabulary and spoken and not self._vocabulary.intersection(spoken):
+            warn("prompt.unknown", f'The model knows none of the words of "{prompt}"; expect a guess.')
+
+    def _pieces(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False, truncation=False).input_ids)

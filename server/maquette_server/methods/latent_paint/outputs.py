@@ -1,0 +1,73 @@
+"""What a painting job gives: texture, UVs, a GLB, a sheet of eight views, and figures about it."""
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cameras import sampling
+from ...geometry import seams, uv
+from ...media import contact_sheet, glb, png
+from ...metrics import colour_names
+from ...rendering import textured_mesh
+from .. import base
+from . import target as targets
+
+_VIEW = 320  # pixels of one view of the sheet
+_SHADE = 0.35
+
+
+def drawn(target: targets.Target, texture: NDArray[np.uint8]) -> list[base.Item]:
+    """texture.png and uv: what can be put on the object. texture: [S, S, 3]."""
+    return [
+        base.Item("texture", "texture.png", png.write(texture)),
+        base.Item("uv", "uv", uv.loop_uvs(target.mesh, target.corner_uvs)),
+    ]
+
+
+def items(target: targets.Target, texture: NDArray[np.uint8], rasteriser: str) -> list[base.Item]:
+    """texture.png, uv, mesh.glb, preview.png. texture: [S, S, 3]."""
+    seen = textured_mesh.TexturedMesh(
+        target.positions, target.triangles, target.painted_uvs, texture, rasteriser
+    )
+    given = drawn(target, texture)
+    return [
+        *given,
+        base.Item("mesh", "mesh.glb", glb.write(target.mesh, target.corner_uvs, given[0].data)),
+        base.Item("images", "preview.png", png.write(sheet(seen))),
+    ]
+
+
+def sheet(seen: textured_mesh.TexturedMesh) -> NDArray[np.uint8]:
+    """[2 * 320, 4 * 320, 3]: eight views round the object, a little from above, on light grey."""
+    views = []
+    for k in range(8):
+        view = sampling.place(65.0, 45.0 * k, 1.65, size=_VIEW, fov=45.0, around=sampling.LOOK_AT)
+        rgba, _ = seen.draw(view.camera, shade=_SHADE)
+        views.append(rgba)
+    return contact_sheet.grid(views, columns=4)
+
+
+def figures(
+    target: targets.Target, texture: NDArray[np.uint8], seen: NDArray[np.bool_], prompt: str
+) -> dict[str, Any]:
+    """Numbers of the method's own about its result."""
+    result: dict[str, Any] = {
+        "faces": len(target.mesh.triangles),
+        "uv": target.uv_source,
+        "charts": target.charts,
+        "texture_size": texture.shape[0],
+        "unseen_texels": float(1 - seen.mean()) if len(seen) else 0.0,
+        "seam_step": seams.step_ratio(target.positions, target.triangles, target.painted_uvs, texture),
+    }
+    named = [name for name in colour_names.NAMES if re.search(rf"\b{name}\b", prompt.lower())]
+    if len(named) == 1:
+        colours = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, texture)
+        pixels = []
+        for k in range(8):
+            view = sampling.place(65.0, 45.0 * k, 1.65, size=96, fov=45.0, around=sampling.LOOK_AT)
+            rgba, _ = colours.draw(view.camera)
+            pixels.append(rgba[rgba[..., 3] == 255][:, :3] / 255)
+        result["named_colour"] = {named[0]: colour_names.share(np.concatenate(pixels), named[0])}
+    return result

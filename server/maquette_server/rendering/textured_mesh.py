@@ -1,0 +1,79 @@
+"""A mesh with a finished texture, drawn from any camera: for previews, contact sheets and live views."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..cameras.pinhole import Pinhole
+from ..rasterise import choose
+from . import surface_view, texture
+
+_SAMPLES = 2  # samples a pixel and axis
+
+
+class TexturedMesh:
+    """A surface, its texture pyramid and a rasteriser, ready for many views."""
+
+    def __init__(
+        self,
+        positions: NDArray[np.floating],
+        triangles: NDArray[np.int32],
+        corner_uvs: NDArray[np.float32],
+        texture_u8: NDArray[np.uint8],
+        rasteriser: str = "auto",
+    ) -> None:
+        """texture_u8: [S, S, 3 or 4], sRGB, row 0 at v = 1. positions must lie within a few units of the
+        origin.
+        """
+        self._surface = surface_view.UnwrappedSurface.of(positions, triangles, corner_uvs)
+        self._rasteriser = choose.make(rasteriser, self._surface.positions, triangles, "cpu")
+        self._side = texture_u8.shape[0]
+        self._levels = texture.level_count(self._side)
+        colours = torch.from_numpy(np.ascontiguousarray(texture_u8[..., :3])).movedim(-1, 0).float() / 255
+        self._table = texture.pyramid(colours, self._levels)
+
+    def draw(self, camera: Pinhole, *, shade: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Colour u8 [H, W, 4] with straight alpha, and depth f4 [H, W] along the axis (+inf where nothing is
+        seen).
+
+        shade: 0 draws the texture as it is, 1 shades it fully with a light at the camera.
+        """
+        fine = camera.resized(camera.width * _SAMPLES, camera.height * _SAMPLES)
+        raster = self._rasteriser.rasterise(fine)
+        uv, footprint = surface_view.uv_and_footprint(raster, self._surface, fine, self._side)
+        lookup = texture.lookup(
+            torch.from_numpy(uv),
+            self._side,
+            filter="mip",
+            border="repeat",
+            texels_per_pixel=torch.from_numpy(footprint),
+            levels=self._levels,
+        )
+        colour = lookup.render(self._table).numpy()
+        directions = fine.ray_directions().reshape(-1, 3)
+        directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        normals = self._surface.normals[np.maximum(raster.face.reshape(-1), 0)]
+        cosine = np.abs(np.einsum("pc,pc->p", directions, normals))
+        colour = colour * (1 - shade * (1 - cosine))[:, None]
+        hit = (raster.face >= 0).astype(np.float32)[..., None]
+        premultiplied = _boxed(colour.reshape(*hit.shape[:2], 3) * hit)
+        alpha = _boxed(hit)
+        straight = premultiplied / np.maximum(alpha, 1e-6)
+        rgba = np.concatenate([straight, alpha], -1)
+        return (rgba * 255 + 0.5).clip(0, 255).astype(np.uint8), raster.depth[1::2, 1::2].copy()
+
+
+def render(
+    positions: NDArray[np.floating],
+    triangles: NDArray[np.int32],
+    corner_uvs: NDArray[np.float32],
+    texture_u8: NDArray[np.uint8],
+    camera: Pinhole,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """One unshaded view; see `TexturedMesh.draw`."""
+    return TexturedMesh(positions, triangles, corner_uvs, texture_u8).draw(camera)
+
+
+def _boxed(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = picture.shape[0] // _SAMPLES, picture.shape[1] // _SAMPLES
+    return picture.reshape(height, _SAMPLES, width, _SAMPLES, -1).mean((1, 3))

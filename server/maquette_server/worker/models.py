@@ -1,0 +1,46 @@
+"""Models that are loaded, at most one of each kind; kept between jobs until they are released."""
+
+import gc
+import logging
+import sys
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class Models:
+    """The loaded models of one worker."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, tuple[tuple[str, str], Any]] = {}
+
+    def get(self, kind: str, path: str, device: str) -> Any:
+        """The model of that kind in the folder `path`, on the device. Raises UserError `model.*`."""
+        from ..guidance import loading
+
+        name, model = self._loaded.get(kind, (None, None))
+        if name != (path, device):
+            self._loaded.pop(kind, None)
+            del model  # its memory is needed for the next one
+            log.info("loading a model of kind %s", kind)
+            model = loading.load(path, device, kind)
+            self._loaded[kind] = ((path, device), model)
+        return model
+
+    def release(self) -> float:
+        """Forgets all; returns the megabytes of device memory that this freed, as far as torch knows."""
+        before = reserved_mb()
+        self._loaded.clear()
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+        return max(0.0, before - reserved_mb())
+
+
+def reserved_mb() -> float:
+    """Device memory held by torch's allocator, in megabytes; 0 on a CPU."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0.0
+    return float(torch.cuda.memory_reserved()) / 2**20

@@ -1,0 +1,55 @@
+"""Files of results and snapshots, written below the attempt's folder for the front to adopt."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from maquette_wire import arrays, messages
+
+from ..engine import worker_messages as wire
+from ..methods import base
+
+
+class Outputs:
+    """The folder `out` of an attempt. Raises OSError when it cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._count = 0
+
+    def write(self, item: base.Item) -> wire.Made:
+        """One item as a flushed file: the front takes it over by renaming, so it must be whole."""
+        dtype, data = "", item.data
+        shape: tuple[int, ...] = ()
+        if isinstance(item.data, np.ndarray):
+            dtype, shape, data = arrays.to_bytes(item.data)
+        path = self._next()
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        return wire.Made(
+            role=msgspec.convert(item.role, messages.ResultRole),
+            name=item.name,
+            file=str(path),
+            digest=hashlib.sha256(data).hexdigest(),
+            size=len(data),
+            dtype=dtype,
+            shape=shape,
+        )
+
+    def write_preview(self, picture: Any) -> tuple[str, tuple[int, int, int]]:
+        """A picture u8 [H, W, 4] as a file of bare bytes; its path and shape."""
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 4:
+            raise ValueError(f"a preview is u8 [H, W, 4], not {picture.dtype} {picture.shape}")
+        path = self._next()
+        path.write_bytes(np.ascontiguousarray(picture).tobytes())
+        return str(path), picture.shape
+
+    def _next(self) -> Path:
+        self._count += 1
+        return self._folder / f"{self._count:06d}"

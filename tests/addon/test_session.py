@@ -1,0 +1,228 @@
+"""The client's story over real sockets, against a stand-in server."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from maquette_wire import arrays, errors, messages
+
+from blender_addon import local_server, session
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9000  # more than two chunks
+UVS = np.arange(48, dtype="<f4").reshape(24, 2)
+
+
+def submit(bench: Any, data: bytes = b"abc") -> session.Job:
+    digest = arrays.digest_of(data)
+    blob = messages.TextureInput(image=messages.BlobRef(digest=digest, size=len(data)))
+    return bench.session.submit(
+        "latent_paint",
+        (blob,),
+        {digest: data},
+        params={"prompt": "gold"},
+        seed=3,
+        label="Cube",
+        record={"prompt": "gold", "target": {"uid": "u"}},
+    )
+
+
+def accepted(bench: Any) -> session.Job:
+    bench.connect()
+    job = submit(bench)
+    bench.until(lambda: bool(job.job_id))
+    bench.until(lambda: bool(bench.server.follows))
+    return job
+
+
+def result(bench: Any) -> messages.ResultBody:
+    items = (
+        bench.server.keep("texture", "texture.png", PNG),
+        bench.server.keep("uv", "uv.bin", UVS.tobytes(), "f4", UVS.shape),
+        bench.server.keep("mesh", "mesh.glb", b"not fetched"),
+    )
+    return messages.ResultBody(items=items, report={"seed": 3})
+
+
+def test_a_submitted_job_reaches_the_server_with_its_bytes(bench: Any) -> None:
+    bench.connect()
+    data = bytes(range(256)) * 20_000
+    job = submit(bench, data)
+    bench.until(lambda: bool(job.job_id))
+    assert bytes(bench.server.blobs[arrays.digest_of(data)]) == data
+    sent = bench.server.submitted[0]
+    assert (sent.method, sent.seed, sent.label, sent.params) == (
+        "latent_paint",
+        3,
+        "Cube",
+        {"prompt": "gold"},
+    )
+    assert job.state == "queued"
+
+
+def test_a_job_submitted_before_the_server_is_up_is_sent_when_it_is(bench: Any) -> None:
+    port = bench.server.port
+    bench.server.close()
+    bench.session.connect(local_server.Address("127.0.0.1", port))
+    job = submit(bench)
+    for _ in range(20):
+        bench.session.pump(0.002)
+    assert bench.session.state == "CONNECTING"
+    bench.server = type(bench.server)(port)
+    bench.until(lambda: bool(job.job_id))
+
+
+def test_progress_and_warnings_are_mirrored(bench: Any) -> None:
+    job = accepted(bench)
+    bench.server.tell(job.job_id, messages.StateBody(state="running", attempt=1))
+    bench.server.tell(job.job_id, messages.ProgressBody(step=7, total=20, stage="paint", seconds_left=6.5))
+    bench.server.tell(job.job_id, messages.WarningBody(code="prompt.cut", sentence="It was cut."))
+    bench.until(lambda: bool(job.warnings))
+    assert (job.state, job.step, job.total, job.stage, job.seconds_left) == ("running", 7, 20, "paint", 6.5)
+    assert job.warnings == ["It was cut."]
+
+
+@pytest.mark.parametrize("state_first", [True, False])
+def test_a_job_has_succeeded_once_its_result_is_here(bench: Any, state_first: bool) -> None:
+    job = accepted(bench)
+    bodies = [messages.StateBody(state="succeeded", attempt=1), result(bench)]
+    for body in bodies if state_first else reversed(bodies):
+        bench.server.tell(job.job_id, body)
+    seen = set()
+
+    def done() -> bool:
+        seen.add(job.state)
+        assert job.state != "succeeded" or bench.session.result(job)
+        return job.state == "succeeded"
+
+    bench.until(done)
+    assert "fetching" in seen
+    files = bench.session.result(job)
+    assert files["texture"][1] == PNG
+    item, data = files["uv"]
+    assert np.array_equal(arrays.from_bytes(item.dtype, item.shape, data), UVS)
+    assert set(files) == {"texture", "uv"}
+    assert job.report == {"seed": 3}
+
+
+def test_a_failed_job_keeps_its_sentence(bench: Any) -> None:
+    job = accepted(bench)
+    fault = messages.Fault(code="memory.full", sentence="Too big.", hint="Take less.")
+    bench.server.tell(job.job_id, messages.FailedBody(fault=fault))
+    bench.until(lambda: job.finished)
+    assert (job.state, job.fault) == ("failed", fault)
+
+
+def test_a_refused_submission_fails_the_job_and_not_the_connection(bench: Any) -> None:
+    bench.server.refuse_submit = messages.Fault(code="prompt.empty", sentence="The prompt is empty.")
+    bench.connect()
+    job = submit(bench)
+    bench.until(lambda: job.finished)
+    assert job.fault is not None
+    assert job.fault.code == "prompt.empty"
+    assert bench.session.state == "READY"
+
+
+@pytest.mark.parametrize("action", ["cancel", "stop"])
+def test_a_command_reaches_the_job(bench: Any, action: str) -> None:
+    job = accepted(bench)
+    getattr(bench.session, action)(job.request_id)
+    bench.until(lambda: bool(bench.server.controls))
+    assert bench.server.controls == [(job.job_id, action)]
+
+
+def test_a_cancel_before_acceptance_is_sent_after_it(bench: Any) -> None:
+    bench.connect()
+    job = submit(bench)
+    bench.session.cancel(job.request_id)
+    bench.until(lambda: bool(bench.server.controls))
+    assert bench.server.controls == [(job.job_id, "cancel")]
+
+
+def test_a_job_is_found_again_after_a_restart_of_blender(bench: Any) -> None:
+    job = accepted(bench)
+    bench.server.tell(job.job_id, messages.WarningBody(code="x", sentence="Mind this."))
+    bench.session.close()
+    bench.server.tell(job.job_id, result(bench))
+    bench.server.jobs[job.job_id] = messages.JobInfo(
+        job_id=job.job_id, method="latent_paint", label="Cube", state="succeeded", attempt=1, created_ms=0
+    )
+    bench.session = bench.fresh_session()
+    bench.connect()
+    bench.until(lambda: any(j.state == "succeeded" for j in bench.session.jobs.values()))
+    again = bench.session.jobs[job.request_id]
+    assert again.record["target"] == {"uid": "u"}
+    assert again.warnings == ["Mind this."]
+    assert bench.session.result(again)["texture"][1] == PNG
+
+
+def test_jobs_of_other_clients_are_not_listed(bench: Any) -> None:
+    bench.server.jobs["job-of-another"] = messages.JobInfo(
+        job_id="job-of-another", method="latent_paint", label="X", state="running", attempt=1, created_ms=0
+    )
+    accepted(bench)
+    assert [job.label for job in bench.session.jobs.values()] == ["Cube"]
+
+
+def test_a_wrong_token_is_told(bench: Any) -> None:
+    bench.session = session.Session(bench.session._kept, "a test", token_of=lambda port: None)
+    bench.session.connect(local_server.Address("127.0.0.1", bench.server.port))
+    bench.until(lambda: bench.session.state == "REFUSED")
+    told = [e for e in bench.events if isinstance(e, session.ConnectionChanged) and e.fault]
+    assert told[-1].fault.code == "token.wrong"
+
+
+def test_a_server_that_came_back_with_another_token_is_spoken_to_again(bench: Any) -> None:
+    job = accepted(bench)
+    port = bench.server.port
+    old = bench.server
+    old.close()
+    bench.server = type(old)(port)
+    bench.server.token = "another"
+    bench.server.blobs, bench.server.jobs, bench.server.history = old.blobs, old.jobs, old.history
+    bench.server.tell(job.job_id, messages.ProgressBody(step=1, total=2, stage="paint"))
+    bench.until(lambda: job.step == 1, turns=6000)
+    assert bench.session.state == "READY"
+
+
+def test_jobs_are_given_up_when_the_data_folder_is_another(bench: Any) -> None:
+    job = accepted(bench)
+    port = bench.server.port
+    bench.server.close()
+    bench.server = type(bench.server)(port)
+    bench.server.folder_id = "folder-2"
+    bench.until(lambda: job.finished, turns=6000)
+    assert job.fault is not None
+    assert job.fault.code == "job.unknown"
+
+
+def test_a_snapshot_shows_its_picture_once_the_uvs_are_there(bench: Any) -> None:
+    bench.session.preview_px = 256
+    job = accepted(bench)
+    assert next(iter(bench.server.follows.values()))[1].preview == messages.PreviewWish(max_px=256)
+    uvs = bench.server.keep("uv", "uv.bin", UVS.tobytes(), "f4", UVS.shape)
+    for step in (1, 2):
+        picture = np.full((4, 4, 4), step, np.uint8)
+        body = messages.SnapshotBody(
+            step=step, items=(uvs,), preview=arrays.FrameArray(dtype="u1", shape=(4, 4, 4))
+        )
+        bench.server.tell(job.job_id, body, [picture.tobytes()])
+
+        def shown() -> list[session.PreviewArrived]:
+            return [e for e in bench.events if isinstance(e, session.PreviewArrived)]
+
+        bench.until(lambda: bool(shown()) and (shown()[-1].picture == picture).all())  # noqa: B023
+    assert np.array_equal(shown()[-1].uvs, UVS)
+
+
+def test_submitting_without_a_connection_is_refused(bench: Any) -> None:
+    with pytest.raises(errors.UserError) as caught:
+        submit(bench)
+    assert caught.value.code == "address.no_answer"
+
+
+def test_closing_fails_what_was_not_sent(bench: Any) -> None:
+    bench.connect()
+    job = submit(bench)
+    bench.session.close()
+    assert job.state == "failed"
+    assert bench.session.state == "OFF"

@@ -1,0 +1,264 @@
+"""Facts about the operators, inside Blender, against a stand-in server that does what the prompt says.
+
+"quick" succeeds, "broken" fails, "slow" runs until it is cancelled or stopped.
+"""
+
+import importlib
+import json
+import os
+import time
+
+import bpy
+import numpy as np
+import pytest
+
+MODULE = "bl_ext.user_default.maquette"
+targets = importlib.import_module(f"{MODULE}.target")
+panels = importlib.import_module(f"{MODULE}.panels")
+operators = importlib.import_module(f"{MODULE}.operators")
+
+
+@pytest.fixture(autouse=True)
+def cube():
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.preferences.addon_enable(module=MODULE)
+    set_address()
+    bpy.ops.mesh.primitive_cube_add()
+    yield bpy.context.object
+    bpy.ops.preferences.addon_disable(module=MODULE)
+
+
+def set_address() -> None:
+    chosen = bpy.context.preferences.addons[MODULE].preferences
+    chosen.address = f"127.0.0.1:{os.environ['MAQUETTE_TEST_PORT']}"
+
+
+def live():
+    return bpy.context.window_manager.maquette
+
+
+def paint(prompt: str):
+    settings = bpy.context.scene.maquette
+    settings.latent_paint.prompt = prompt
+    settings.latent_paint.texture_size = 64
+    settings.seed = 7
+    assert bpy.ops.maquette.paint() == {"FINISHED"}
+    return live().jobs[0]
+
+
+def pumped(done, limit=30.0) -> None:
+    until = time.monotonic() + limit
+    tick = importlib.import_module(f"{MODULE}.pump").tick
+    while not done():
+        assert time.monotonic() < until, (live().error, [(r.label, r.state) for r in live().jobs])
+        tick()
+        time.sleep(0.005)
+
+
+def shown(thing):
+    return thing.material_slots[0].material if thing.material_slots else None
+
+
+def test_paint_wait_and_apply_is_the_whole_story(cube) -> None:
+    row = paint("quick")
+    assert row.state != "succeeded"
+    assert bpy.ops.maquette.wait(timeout=30, apply=True) == {"FINISHED"}
+    row = live().jobs[0]
+    assert (row.state, row.label, row.has_result, live().connection) == ("succeeded", "Cube", True, "READY")
+    assert row.warnings == "A warning of the server."
+    material = shown(cube)
+    recipe = json.loads(material["maquette_recipe"])
+    assert recipe["params"]["prompt"] == "quick"
+    assert (recipe["seed"], recipe["report"]) == (7, {"figures": {"texels": 1}})
+    own, ours = cube.data.uv_layers["UVMap"], cube.data.uv_layers["Maquette UV"]
+    assert np.array_equal(targets.layer_uvs(own), targets.layer_uvs(ours))
+
+
+def test_nothing_changes_before_apply_and_one_undo_takes_it_back(cube) -> None:
+    bpy.ops.ed.undo_push(message="before")
+    paint("quick")
+    bpy.ops.maquette.wait(timeout=30)
+    assert not cube.material_slots
+    assert len(cube.data.uv_layers) == 1
+    bpy.ops.ed.undo_push(message="before apply")
+    assert bpy.ops.maquette.result_apply() == {"FINISHED"}
+    bpy.ops.ed.undo_push(message="Apply Maquette Texture")  # in a window the operator pushes it itself
+    assert shown(cube).name == "Cube Maquette"
+    bpy.ops.ed.undo()
+    cube = bpy.data.objects["Cube"]
+    assert not cube.material_slots
+    assert len(cube.data.uv_layers) == 1
+    bpy.context.view_layer.objects.active = cube
+    assert bpy.ops.maquette.result_apply() == {"FINISHED"}
+    assert shown(cube).name == "Cube Maquette"
+    assert bpy.ops.maquette.result_restore() == {"FINISHED"}
+    assert shown(cube) is None
+
+
+def test_the_artist_may_stay_in_edit_mode(cube) -> None:
+    bpy.ops.object.mode_set(mode="EDIT")
+    paint("quick")
+    assert cube.mode == "EDIT"
+    bpy.ops.maquette.wait(timeout=30, apply=True)
+    assert cube.mode == "EDIT"
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert "Maquette UV" in cube.data.uv_layers
+    assert shown(cube).name == "Cube Maquette"
+
+
+def test_a_script_gets_the_sentence_of_a_failed_job(cube) -> None:
+    paint("broken")
+    with pytest.raises(RuntimeError, match=r"It broke\. Mend it\."):
+        bpy.ops.maquette.wait(timeout=30)
+    row = live().jobs[0]
+    assert (row.state, row.sentence, row.hint) == ("failed", "It broke.", "Mend it.")
+    assert live().error == "It broke."
+    with pytest.raises(RuntimeError):
+        bpy.ops.maquette.result_apply()
+    assert not cube.material_slots
+
+
+def test_waiting_ends_when_its_time_is_over(cube) -> None:
+    paint("slow")
+    with pytest.raises(RuntimeError, match=r"not finished within 0\.3 s"):
+        bpy.ops.maquette.wait(timeout=0.3)
+    bpy.ops.maquette.cancel()
+    pumped(lambda: live().jobs[0].state == "cancelled")
+    with pytest.raises(RuntimeError, match="cancelled"):
+        bpy.ops.maquette.wait()
+
+
+def test_progress_is_shown_and_stop_keeps_what_there_is(cube) -> None:
+    paint("slow")
+    pumped(lambda: live().jobs[0].step > 0)
+    assert panels.progress_text(live().jobs[0]) == "Paint 3/10 - 1:05 left"
+    pumped(lambda: bool(cube.material_slots))
+    assert shown(cube).name == "Maquette Preview"
+    assert bpy.ops.maquette.stop() == {"FINISHED"}
+    bpy.ops.maquette.wait(timeout=30, apply=True)
+    assert shown(cube).name == "Cube Maquette"
+
+
+def test_a_changed_target_keeps_the_result_and_says_so(cube) -> None:
+    paint("quick")
+    bpy.ops.maquette.wait(timeout=30)
+    cube.data.flip_normals()
+    with pytest.raises(RuntimeError, match="have changed since it was sent"):
+        bpy.ops.maquette.result_apply()
+    assert live().jobs[0].has_result
+    cube.data.flip_normals()
+    assert bpy.ops.maquette.result_apply() == {"FINISHED"}
+
+
+def test_jobs_and_results_outlive_a_file_and_a_restart_of_the_extension(cube, tmp_path) -> None:
+    paint("quick")
+    bpy.ops.maquette.wait(timeout=30)
+    path = str(tmp_path / "file.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    assert live().jobs[0].has_result
+    bpy.ops.preferences.addon_disable(module=MODULE)
+    bpy.ops.preferences.addon_enable(module=MODULE)
+    set_address()
+    bpy.ops.maquette.connect()
+    pumped(lambda: any(row.has_result for row in live().jobs))
+    bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
+    newest = next(row for row in live().jobs if row.has_result)
+    assert bpy.ops.maquette.result_apply(request_id=newest.request_id) == {"FINISHED"}
+    assert shown(bpy.data.objects["Cube"]).name == "Cube Maquette"
+
+
+def test_buttons_that_cannot_be_pressed_say_why(cube) -> None:
+    with pytest.raises(RuntimeError, match="prompt"):
+        bpy.ops.maquette.paint()
+    with pytest.raises(RuntimeError, match="No job is running"):
+        bpy.ops.maquette.cancel()
+    bpy.context.view_layer.objects.active = None
+    with pytest.raises(RuntimeError, match="Select a mesh"):
+        bpy.ops.maquette.paint()
+    bpy.context.view_layer.objects.active = cube
+    cube.data.clear_geometry()
+    bpy.context.scene.maquette.latent_paint.prompt = "gold"
+    with pytest.raises(RuntimeError, match="has no faces"):
+        bpy.ops.maquette.paint()
+    assert (live().error, len(live().jobs)) == ("'Cube' has no faces.", 0)
+
+
+class Layout:
+    """Records what is drawn, for panels that a module without windows never draws."""
+
+    def __init__(self) -> None:
+        self.labels: list[str] = []
+        self.buttons: list[str] = []
+        self.bl_rna = None
+
+    def label(self, text="", **_) -> None:
+        self.labels.append(text)
+
+    def progress(self, text="", factor=0.0, **_) -> None:
+        assert 0 <= factor <= 1
+        self.labels.append(text)
+
+    def operator(self, name, text="", **_):
+        self.buttons.append(name)
+        return type("Properties", (), {})()
+
+    def prop(self, owner, name, **_) -> None:
+        assert name in owner.bl_rna.properties, name
+
+    def prop_search(self, owner, name, collection, key, **_) -> None:
+        assert name in owner.bl_rna.properties
+        assert key in collection.bl_rna.properties
+
+    def panel(self, _name, **_kw):
+        return self, self
+
+    def row(self, **_) -> "Layout":
+        return self
+
+    column = box = row
+
+
+def drawn(kind):
+    layout = Layout()
+    kind.draw(type("Panel", (), {"layout": layout})(), bpy.context)
+    return layout
+
+
+def test_the_panel_shows_every_stage(cube) -> None:
+    assert "Not connected" in drawn(panels.MAQUETTE_PT_main).labels
+    assert "maquette.server_start" in drawn(panels.MAQUETTE_PT_main).buttons
+    for mode in ("FACES", "VERTEX_GROUP", "SLOT", "NONE"):
+        bpy.context.scene.maquette.mask_mode = mode
+        drawn(panels.MAQUETTE_PT_main)
+    paint("slow")
+    pumped(lambda: live().jobs[0].step > 0)
+    main = drawn(panels.MAQUETTE_PT_main)
+    assert "Paint 3/10 - 1:05 left" in main.labels
+    assert {"maquette.paint", "maquette.stop", "maquette.cancel"} <= set(main.buttons)
+    assert any("a device" in label for label in main.labels)
+    bpy.ops.maquette.cancel()
+    pumped(lambda: live().jobs[0].state == "cancelled")
+    paint("broken")
+    with pytest.raises(RuntimeError):
+        bpy.ops.maquette.wait(timeout=30)
+    paint("quick")
+    bpy.ops.maquette.wait(timeout=30)
+    results = drawn(panels.MAQUETTE_PT_results)
+    assert {"It broke.", "Mend it.", "A warning of the server."} <= set(results.labels)
+    assert "maquette.result_apply" in results.buttons
+    bpy.context.view_layer.objects.active = None
+    assert "Select a mesh to paint" in drawn(panels.MAQUETTE_PT_main).labels
+
+
+def test_without_a_server_the_panel_says_so_and_offers_to_start_one(cube) -> None:
+    chosen = bpy.context.preferences.addons[MODULE].preferences
+    chosen.address = "127.0.0.1:9"
+    bpy.ops.maquette.connect()
+    pumped(lambda: bool(live().error))
+    assert live().error == "No server answers at 127.0.0.1:9."
+    assert "maquette.server_start" in drawn(panels.MAQUETTE_PT_main).buttons
+    chosen.command = "/no/such/maquette"
+    with pytest.raises(RuntimeError, match="was not found"):
+        bpy.ops.maquette.server_start()
+    assert live().fix == "preferences"

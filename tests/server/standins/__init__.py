@@ -1,0 +1,1 @@
+"""Methods that stand in for real ones: small, quick, and as badly behaved as a test needs."""

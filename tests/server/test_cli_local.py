@@ -1,0 +1,172 @@
+"""`maquette paint` without a server and with a quick stand-in method: outputs, refusals, Ctrl-C, resume."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server import cli_stand_in
+
+QUAD = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nv 0 0 1\nf 1 2 3 4\nf 1 2 5\n"
+OUTPUTS = {"texture.png", "mesh.glb", "preview.png", "report.json"}
+
+
+@pytest.fixture
+def quick(private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stand-in method is what `paint` runs; returns an OBJ file with a quad."""
+    packages = tmp_path / "packages"
+    cli_stand_in.install(packages, private_home / "data" / "maquette")
+    paths = [str(packages), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    mesh = tmp_path / "quad.obj"
+    mesh.write_text(QUAD, encoding="utf-8")
+    return mesh
+
+
+def start(*words: object, cwd: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "maquette_server.cli", *map(str, words)],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def wait_for_step(process: "subprocess.Popen[str]", least: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "progress" and event["step"] >= least:
+            return
+    raise AssertionError("the job ended before that step")
+
+
+def test_a_job_leaves_its_files_and_no_private_folder(quick: Path, maquette, tmp_path: Path) -> None:
+    done = maquette("paint", quick, "--prompt", "a red box", "--out", "out", "--seed", "7")
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "out"
+    assert {p.name for p in out.iterdir()} == OUTPUTS | {"mesh.obj", "mesh.mtl"}
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert report["method"] == "latent_paint"
+    assert report["seed"] == 7
+    assert report["promise"] == "bit-equal"
+    assert done.stdout.strip().splitlines()[-1].startswith("out: ")
+    assert "The model does not know the word." in done.stderr
+    assert "demonstration model" in done.stderr
+
+
+def test_an_obj_comes_back_with_its_own_polygons(quick: Path, maquette, tmp_path: Path) -> None:
+    assert maquette("paint", quick, "--prompt", "x", "--out", "out").returncode == 0
+    lines = (tmp_path / "out" / "mesh.obj").read_text(encoding="utf-8").splitlines()
+    assert [len(line.split()) - 1 for line in lines if line.startswith("f ")] == [4, 3]
+    assert [line for line in lines if line.startswith("v ")] == QUAD.splitlines()[:5]
+
+
+def test_json_lines_end_with_exactly_one_result(quick: Path, maquette) -> None:
+    done = maquette("paint", quick, "--prompt", "x", "--out", "out", "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [e["event"] for e in events].count("result") == 1
+    assert events[-1]["event"] == "result"
+    assert set(events[-1]["files"]) >= OUTPUTS
+    progress = [e for e in events if e["event"] == "progress"]
+    assert progress
+    assert {"job", "step", "total", "stage", "seconds_left"} <= set(progress[0])
+    assert progress[-1]["total"] == 5
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "says"),
+    [
+        ("refuse", 2, "No UV map could be made. Unwrap it yourself."),
+        ("bug", 1, "The log is"),
+        ("crash", 1, "The log is"),
+    ],
+)
+def test_a_job_that_fails_leaves_nothing_and_says_whose_fault_it_is(
+    quick: Path, maquette, tmp_path: Path, word: str, status: int, says: str
+) -> None:
+    done = maquette("paint", quick, "--prompt", word, "--out", "deep/out", "--json")
+    assert done.returncode == status, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "deep" / "out").exists()
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [e["event"] for e in events if e["event"] in ("failed", "result")] == ["failed"]
+    if status == 1:
+        log = Path(done.stderr.strip().splitlines()[-1].split("The log is ")[1].rstrip("."))
+        assert log.is_file()
+
+
+def test_an_earlier_result_stays_when_a_job_fails(quick: Path, maquette, tmp_path: Path) -> None:
+    assert maquette("paint", quick, "--prompt", "x", "--out", "out").returncode == 0
+    before = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    assert maquette("paint", quick, "--prompt", "refuse", "--out", "out").returncode == 2
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
+def test_ctrl_c_keeps_a_checkpoint_and_resume_finishes(quick: Path, maquette, tmp_path: Path) -> None:
+    process = start("paint", quick, "--prompt", "x", "--out", "out", "--steps", "250", "--json", cwd=tmp_path)
+    wait_for_step(process, 20)
+    process.send_signal(signal.SIGINT)
+    rest, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "maquette jobs resume out" in said
+    assert "Traceback" not in said
+    assert json.loads(rest.splitlines()[-1])["code"] == "job.interrupted"
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {".job"}
+
+    again = maquette("paint", quick, "--prompt", "x", "--out", "out")
+    assert again.returncode == 2
+    assert "maquette jobs resume out" in again.stderr
+    assert json.loads(maquette("jobs", "list", "out", "--json").stdout)["job"] == "out"
+
+    done = maquette("jobs", "resume", "out", "--json")
+    assert done.returncode == 0, done.stderr
+    steps = [e["step"] for e in map(json.loads, done.stdout.splitlines()) if e["event"] == "progress"]
+    assert min(steps) >= 15
+    assert {p.name for p in (tmp_path / "out").iterdir()} == OUTPUTS | {"mesh.obj", "mesh.mtl"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_killed_command_is_resumed_too(quick: Path, maquette, tmp_path: Path) -> None:
+    process = start("paint", quick, "--prompt", "x", "--out", "out", "--steps", "250", "--json", cwd=tmp_path)
+    wait_for_step(process, 30)
+    process.kill()
+    process.communicate(timeout=60)
+    done = maquette("jobs", "resume", "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "texture.png").is_file()
+    assert not (tmp_path / "out" / ".job").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
+def test_an_unfinished_job_can_be_given_up(quick: Path, maquette, tmp_path: Path) -> None:
+    process = start("paint", quick, "--prompt", "x", "--out", "out", "--steps", "250", "--json", cwd=tmp_path)
+    wait_for_step(process, 1)
+    in_use = maquette("jobs", "delete", "out")
+    assert in_use.returncode == 2
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert maquette("jobs", "delete", "out").returncode == 0
+    assert not (tmp_path / "out").exists()
+    assert maquette("jobs", "resume", "out").returncode == 2
+
+
+def test_a_result_that_cannot_be_written_is_not_lost(quick: Path, maquette, tmp_path: Path) -> None:
+    (tmp_path / "out" / "texture.png").mkdir(parents=True)
+    done = maquette("paint", quick, "--prompt", "x", "--out", "out")
+    assert done.returncode == 2, done.stderr
+    assert "maquette jobs resume out" in done.stderr
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"texture.png", ".job"}
+    (tmp_path / "out" / "texture.png").rmdir()
+    done = maquette("jobs", "resume", "out")
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in (tmp_path / "out").iterdir()} >= OUTPUTS

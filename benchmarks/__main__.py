@@ -57,9 +57,10 @@ def main() -> int:
             )
             print(f"  {figure.name}: {figure.value:.3g} {figure.unit}{goal}", flush=True)
             missed += figure.met is False
-        if record["load"]["busy"]:
+        if record["figures"] and record["load"]["busy"]:
             print("  others used the machine meanwhile; the figures are marked")
-    frame.write_table()
+    if any(frame.RESULTS.glob("*.json")):
+        frame.write_table()
     return 1 if missed else 0
 
 

@@ -54,7 +54,7 @@ def test_previews_are_as_small_as_asked_for(server: RealServer, connect: Callabl
     watching = connect(server, follow=False)
     watching.link.follow(preview=messages.PreviewWish(max_px=32, min_ms=100))
     plain = connect(server)
-    job = watching.submit("counter", steps=60, seconds=0.02, preview=50)
+    job = watching.submit("counter", steps=60, seconds=0.02, preview=64)
     watching.until_state(job, "succeeded")
     plain.until_state(job, "succeeded")
     shapes = {body.preview.shape for body in watching.bodies(messages.SnapshotBody, job)}

@@ -6,7 +6,10 @@ from numpy.typing import NDArray
 
 
 def sphere(
-    rings: int = 24, segments: int = 48, radius: float = 0.6, centre: tuple[float, float, float] = (0.0, 0.25, 0.0)
+    rings: int = 24,
+    segments: int = 48,
+    radius: float = 0.6,
+    centre: tuple[float, float, float] = (0.0, 0.25, 0.0),
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """A closed sphere of rings x segments quads cut in two, with single poles; outside is anticlockwise."""
     theta = np.linspace(0, np.pi, rings + 1)[1:-1]

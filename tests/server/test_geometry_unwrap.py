@@ -50,7 +50,9 @@ def test_own_uvs_of_real_meshes_are_judged_rightly(data: Path, name: str, expect
 
 def plane(corner_uvs: list[list[list[float]]]) -> Mesh:
     positions = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)
-    return shapes.mesh(positions, np.array([[0, 1, 2], [0, 2, 3]]), corner_uvs=np.array(corner_uvs, np.float32))
+    return shapes.mesh(
+        positions, np.array([[0, 1, 2], [0, 2, 3]]), corner_uvs=np.array(corner_uvs, np.float32)
+    )
 
 
 LOWER, UPPER = [[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 1], [0, 1]]
@@ -190,7 +192,9 @@ def test_a_smooth_texture_has_no_seam_and_a_chequered_atlas_has() -> None:
     raster = uv_raster.rasterise(atlas.corner_uvs, 256)
     corners = positions[triangles][np.maximum(raster.face, 0)]
     first, second = raster.bary[..., :1], raster.bary[..., 1:]
-    point = corners[..., 0, :] * (1 - first - second) + corners[..., 1, :] * first + corners[..., 2, :] * second
+    point = (
+        corners[..., 0, :] * (1 - first - second) + corners[..., 1, :] * first + corners[..., 2, :] * second
+    )
     smooth = (127 + 100 * np.sin(4 * point)).astype(np.uint8)
     assert seams.step_ratio(positions, triangles, atlas.corner_uvs, smooth) < 1.3
     by_chart = np.random.default_rng(0).integers(0, 255, (atlas.chart_count, 3))

@@ -13,7 +13,7 @@ from scipy import ndimage, spatial
 
 from ..cameras.pinhole import Pinhole
 from ..rasterise.base import Raster
-from . import gutter
+from . import gutter, seam_blend
 from .surface import SurfaceTexels
 
 _LEAST_COSINE = 0.2
@@ -61,9 +61,9 @@ class Accumulator:
         cosine = np.einsum("nc,nc->n", towards, self.surface.normal[part]) / np.maximum(distance, 1e-12)
         facing = np.flatnonzero(cosine > _LEAST_COSINE)
         pixel, depth = camera.project(self.surface.position[part][facing].astype(np.float64))
-        share = pixel / (camera.width, camera.height)  # [n, 2] in 0..1
+        share = (pixel / (camera.width, camera.height)).astype(np.float32)  # [n, 2] in 0..1
         inside = ((share > 0) & (share < 1)).all(1) & (depth > 0)
-        facing, share, depth = facing[inside], share[inside].astype(np.float32), depth[inside]
+        facing, share, depth = facing[inside], share[inside], depth[inside]
         seen = sample(raster_depth(raster), share, nearest=True)[:, 0]
         # A slanted surface runs away from its own pixel centre: allow for half a pixel of slope.
         slope = depth / camera.focal_x * camera.width / raster.depth.shape[1]
@@ -77,23 +77,29 @@ class Accumulator:
         self.colour[where] += weight[:, None] * sample(picture, share)
         self.weight[where] += weight
 
-    def finish(self, least: float = 1e-6) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def finish(
+        self, cuts: NDArray[np.floating] | None = None, detail: float = 0.0, least: float = 1e-6
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """The texture [S, S, C], gutters filled, and which listed texels [N] a picture saw.
 
         Texels nobody saw take the value of the nearest seen point of the surface.
+        cuts: [E, 2, 3], end points of the edges at which the UV map is cut; colours are evened out across
+        them over `detail`, the size of a picture's pixel on the surface.
         """
         seen = self.weight > least
-        values = self.colour / np.maximum(self.weight, least)[:, None]
+        values = (self.colour / np.maximum(self.weight, least)[:, None]).astype(np.float32)
         if seen.any() and not seen.all():
             step = max(1, int(seen.sum()) // _NEIGHBOURS)
             known = np.flatnonzero(seen)[::step]
             tree = spatial.cKDTree(self.surface.position[known])
             _, closest = tree.query(self.surface.position[~seen])
             values[~seen] = values[known[closest]]
+        if cuts is not None:
+            values = seam_blend.even_out(values, self.surface, cuts, detail)
         side = self.surface.side
         texture = np.zeros((side * side, self.channels), np.float32)
         texture[self.surface.index] = values
-        return gutter.fill(texture.reshape(side, side, -1), self.surface.used), seen  # type: ignore[return-value]
+        return gutter.fill(texture.reshape(side, side, -1), self.surface.used), seen
 
 
 def sample(

@@ -5,6 +5,7 @@ file's own folder to look for buffers in, and never lets it open textures.
 """
 
 import json
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from . import normalise
 MAX_NODES = 200_000
 _MAX_BUFFER = 2 << 30
 _GLB_JSON = 0x4E4F534A
+_UV = "_UV"  # name under which trimesh keeps an attribute as it is
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,9 @@ def read(data: bytes, kind: str, folder: Path, name: str, max_faces: int) -> Sce
     try:
         header = _header(data, kind)
         _check(header, len(data), folder)
-        scene = trimesh.load_scene(
-            io.BytesIO(data), file_type=kind, resolver=Folder(folder), skip_materials=True, process=False
-        )
-        placed = _placed(scene)
+        data = _bare(data, header, kind)
+        scene = trimesh.load_scene(io.BytesIO(data), file_type=kind, resolver=Folder(folder), process=False)
+        placed, colour = _placed(scene), _base_colour(header)
     # The decoder raises whatever the damage leads to; all of it means that the file is damaged.
     except Exception as error:
         raise _bad(name, error) from error
@@ -84,7 +85,7 @@ def read(data: bytes, kind: str, folder: Path, name: str, max_faces: int) -> Sce
             hint="Reduce it first.",
         )
     try:
-        return _joined(placed, _base_colour(header))
+        return _joined(placed, colour)
     except (ValueError, IndexError, TypeError) as error:
         raise _bad(name, error) from error
 
@@ -99,10 +100,13 @@ def _joined(
         vertices = np.asarray(geometry.vertices, np.float64)
         if len(faces) and (faces.min() < 0 or faces.max() >= len(vertices)):
             raise ValueError("a face names a vertex that does not exist")
-        own = getattr(geometry.visual, "uv", None)
+        own = geometry.vertex_attributes.get(_UV)
         corner = None
         if own is not None and np.shape(own) == (len(vertices), 2):
-            corner = np.asarray(own, np.float32)[faces]
+            # Whole numbers are shares of their type's largest; glTF's v points down.
+            whole = own.dtype.kind == "u"
+            uv = np.asarray(own, np.float32) / (np.iinfo(own.dtype).max if whole else 1)
+            corner = np.stack([uv[:, 0], 1 - uv[:, 1]], 1)[faces]
         world, turned, [corner_uvs] = normalise.from_object(vertices, faces, matrix, corner)
         positions.append(world)
         triangles.append(turned + offset)
@@ -149,6 +153,35 @@ def _header(data: bytes, kind: str) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise ValueError("it does not hold a scene")
     return header
+
+
+def _bare(data: bytes, header: dict[str, Any], kind: str) -> bytes:
+    """The file with nothing but positions, indices and UVs: trimesh reads UVs only beside textures, and opens
+    those.
+    """
+    colourless = {
+        key: value for key, value in header.items() if key not in ("materials", "textures", "images")
+    }
+    colourless["meshes"] = [
+        {"primitives": [_bare_primitive(primitive) for primitive in mesh["primitives"]]}
+        for mesh in header.get("meshes", [])
+    ]
+    text = json.dumps(colourless).encode()
+    if kind == "gltf":
+        return text
+    text += b" " * (-len(text) % 4)
+    rest = data[20 + int.from_bytes(data[12:16], "little") :]
+    return b"".join(
+        [struct.pack("<4sIIII", b"glTF", 2, 20 + len(text) + len(rest), len(text), _GLB_JSON), text, rest]
+    )
+
+
+def _bare_primitive(primitive: dict[str, Any]) -> dict[str, Any]:
+    attributes = primitive["attributes"]
+    kept = {"POSITION": attributes["POSITION"]}
+    if "TEXCOORD_0" in attributes:
+        kept[_UV] = attributes["TEXCOORD_0"]
+    return {"attributes": kept} | {key: primitive[key] for key in ("indices", "mode") if key in primitive}
 
 
 def _check(header: dict[str, Any], size: int, folder: Path) -> None:

@@ -91,7 +91,9 @@ class Unwrapping:
         self.close()
 
     def poll(self, wait_s: float = 0.0) -> Atlas | None:
-        """The atlas, or None while it is being made; waits for at most `wait_s` seconds. Raises UserError `mesh.unwrap` when none can be made."""
+        """The atlas, or None while it is being made; waits for at most `wait_s` seconds. Raises UserError
+        `mesh.unwrap` when none can be made.
+        """
         self._talk.join(wait_s)
         if not self._talk.is_alive():
             return self._finish()

@@ -1,7 +1,7 @@
 """Triangles drawn in UV space: which face a texel belongs to, and where on it.
 
-S x S texels, row 0 at v = 1, T triangles with corner UVs [T, 3, 2] (v up). Textures repeat: a face that leaves the unit
-square is drawn at each whole shift at which it meets it.
+S x S texels, row 0 at v = 1, T triangles with corner UVs [T, 3, 2] (v up). Textures repeat: a face that
+leaves the unit square is drawn at each whole shift at which it meets it.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 _CANDIDATES = 2_000_000  # texels tested at once; bounds memory at about 200 MB
 _TOUCH = 1e-9  # texels by which a centre on an edge may lie outside and still count
-_RIM = 1.0  # texels round a chart that belong to its nearest face, so that filtering at a border reads true values
+# Texels round a chart that belong to its nearest face, so that filtering at a border reads true values.
+_RIM = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class _Chunk:
 def rasterise(corner_uvs: NDArray[np.floating], side: int) -> UvRaster:
     """The atlas at `side` texels. Where faces overlap, the last one in their order is kept.
 
-    A texel whose centre lies within one texel outside a chart belongs to the nearest face, at its nearest edge.
+    A texel whose centre lies within one texel outside a chart belongs to the nearest face, at its nearest
+    edge.
     """
     face = np.full(side * side, -1, np.int32)
     bary = np.zeros((side * side, 2), np.float32)
@@ -106,7 +108,9 @@ def _near(corner_uvs: NDArray[np.floating], side: int, reach: float) -> Iterator
 def _shifted(
     corners: NDArray[np.float64], side: int, reach: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Faces with a copy for each whole shift at which they come within `reach` of the square, at most two an axis."""
+    """Faces with a copy for each whole shift at which they come within `reach` of the square, at most two an
+    axis.
+    """
     faces = np.arange(len(corners))
     for axis in (0, 1):
         lowest = np.floor(corners[:, :, axis].min(1) / side).astype(np.int64)

@@ -18,7 +18,7 @@ _RESERVED = 6  # tokens kept for the view words and the two end marks, at least
 class TextEncoder:
     """Tokenizer and text model of one checkpoint, with a cache of what was embedded."""
 
-    def __init__(self, tokenizer: Any, model: torch.nn.Module, vocabulary: frozenset[str]) -> None:
+    def __init__(self, tokenizer: Any, model: Any, vocabulary: frozenset[str]) -> None:
         """`vocabulary` are the words the model knows, lower case; empty when nobody knows."""
         self._tokenizer = tokenizer
         self._model = model

@@ -134,7 +134,8 @@ class Method:
     def load_run(self) -> Callable[[RunContext], Run]:
         """The generator function; imports the heavy libraries."""
         module = importlib.import_module(f"{self.package}.{self.name}.run")
-        return module.run  # type: ignore[no-any-return]
+        run: Callable[[RunContext], Run] = module.run
+        return run
 
     def read_params(self, mapping: Mapping[str, Any]) -> Params:
         """The mapping as this method's Params. Raises UserError `params.bad` that names the field."""

@@ -57,5 +57,4 @@ class EmbreeRasteriser:
         else:
             face = self._scene.run(origins, directions)
         grid = torch.from_numpy(face.reshape(camera.height, camera.width).astype(np.int64))
-        points = rays.to_camera(self._positions, camera)
-        return rays.assemble(grid, points, self._triangles, camera)
+        return rays.assemble(grid, self._positions, self._triangles, camera)

@@ -69,7 +69,7 @@ class NvdiffrastRasteriser:
             face = drawn[0, ..., 3].flip(0).round().long() - 1
         else:
             face = torch.full((camera.height, camera.width), -1, device=points.device)
-        return rays.assemble(face, points, self._triangles, camera)
+        return rays.assemble(face, self._positions, self._triangles.long(), camera)
 
 
 def _context(device: str) -> tuple[Any, Any]:

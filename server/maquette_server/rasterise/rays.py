@@ -15,6 +15,8 @@ from torch import Tensor
 from ..cameras.pinhole import Pinhole
 from .base import TorchRaster
 
+_CHUNK = 1 << 19  # pixels at once; bounds memory at about 200 MB
+
 
 def to_camera(points: Tensor, camera: Pinhole) -> Tensor:
     """World points [..., 3] float64 in camera space."""
@@ -27,33 +29,68 @@ def edge_normals(corners: Tensor) -> Tensor:
     return torch.linalg.cross(corners.roll(-1, 1), corners.roll(-2, 1))
 
 
-def pixel_rays(flat: Tensor, camera: Pinhole) -> Tensor:
-    """Camera-space rays [N, 3] through the centres of the pixels `flat` [N] = row * width + column."""
-    column = (flat % camera.width).to(torch.float64)
-    row = torch.div(flat, camera.width, rounding_mode="floor").to(torch.float64)
-    x = (column + (0.5 - camera.centre_x)) / camera.focal_x
-    y = (camera.centre_y - 0.5 - row) / camera.focal_y
-    return torch.stack([x, y, -torch.ones_like(x)], -1)
+def planes(corners: Tensor, camera: Pinhole) -> Tensor:
+    """What a pixel needs to know of triangles [N, 3, 3] in camera space: [N, 9] = (start, across, down) of
+    three.
+
+    start_i + across_i column + down_i row is the weight of corner i over the depth, so that the three add up
+    to one over the depth, and nothing is divided a pixel. All zero for triangles without an area or seen
+    edge-on.
+    """
+    normals = edge_normals(corners)
+    across = normals[..., 0] / camera.focal_x
+    down = -normals[..., 1] / camera.focal_y
+    start = (
+        normals[..., 0] * ((0.5 - camera.centre_x) / camera.focal_x)
+        + normals[..., 1] * ((camera.centre_y - 0.5) / camera.focal_y)
+        - normals[..., 2]
+    )
+    volume = (corners[:, 0] * normals[:, 0]).sum(-1, keepdim=True)
+    # A triangle without an area has no plane; its rounded normal must not be taken for one.
+    edges = corners.roll(-1, 1) - corners
+    reach = (edges * edges).sum(-1).amax(1, keepdim=True)
+    area = torch.linalg.vector_norm(torch.linalg.cross(edges[:, 0], edges[:, 1]), dim=-1, keepdim=True)
+    seen = (area > 1e-12 * reach) & (volume != 0)
+    scale = torch.where(seen, 1 / torch.where(seen, volume, 1.0), 0.0)
+    return torch.cat([start, across, down], 1) * scale
 
 
-def assemble(face: Tensor, camera_points: Tensor, triangles: Tensor, camera: Pinhole) -> TorchRaster:
+def assemble(face: Tensor, positions: Tensor, triangles: Tensor, camera: Pinhole) -> TorchRaster:
     """Weights and depths for known faces.
 
-    face: [H, W] int, -1 empty.  camera_points: [V, 3] float64 in camera space.  triangles: [T, 3].
+    face: [H, W] int, -1 empty.  positions: [V, 3] float64 in the world.  triangles: [T, 3] int64.
     A pixel that the rasteriser counted to a face though its centre lies just beside it gets the nearest
     weights.
     """
     flat = torch.nonzero(face.reshape(-1) >= 0)[:, 0]
-    corners = camera_points[triangles[face.reshape(-1)[flat].long()].long()]  # [N, 3, 3]
-    rays = pixel_rays(flat, camera)
-    edges = torch.einsum("nij,nj->ni", edge_normals(corners), rays)
-    total = edges.sum(-1, keepdim=True)
-    weights = (edges / torch.where(total == 0, torch.ones_like(total), total)).clamp(0, 1)
-    share = weights.sum(-1, keepdim=True)
-    weights = torch.where(share > 0, weights / share, torch.full_like(weights, 1 / 3))
+    hit = face.reshape(-1)[flat].long()
     bary = torch.zeros(face.numel(), 2, dtype=torch.float32, device=face.device)
     depth = torch.full((face.numel(),), torch.inf, dtype=torch.float32, device=face.device)
-    bary[flat] = weights[:, 1:].float()
-    depth[flat] = -(weights * corners[..., 2]).sum(-1).float()
+    every = None
+    if len(flat) >= len(triangles):
+        corners = to_camera(positions, camera)[triangles]
+        every = (planes(corners, camera), -corners[..., 2])
+    for start in range(0, len(flat), _CHUNK):
+        pixel, seen = flat[start : start + _CHUNK], hit[start : start + _CHUNK]
+        if every is None:
+            corners = to_camera(positions[triangles[seen]], camera)
+            plane, depths = planes(corners, camera), -corners[..., 2]
+        else:
+            plane, depths = every[0].index_select(0, seen), every[1].index_select(0, seen)
+        weights = _weights(plane, pixel, camera.width)
+        bary[pixel] = weights[:, 1:].float()
+        met = weights * depths
+        depth[pixel] = (met[:, 0] + met[:, 1] + met[:, 2]).float()
     height, width = face.shape
     return TorchRaster(face.to(torch.int32), bary.reshape(height, width, 2), depth.reshape(height, width))
+
+
+def _weights(plane: Tensor, pixel: Tensor, width: int) -> Tensor:
+    """Weights [n, 3] of the corners at pixels [n], each 0..1, adding up to 1."""
+    row = torch.div(pixel, width, rounding_mode="floor")
+    column = (pixel - row * width)[:, None]
+    over_depth = plane[:, 0:3] + plane[:, 3:6] * column + plane[:, 6:9] * row[:, None]
+    total = (over_depth[:, 0] + over_depth[:, 1] + over_depth[:, 2])[:, None]
+    weights = (over_depth / torch.where(total == 0, 1.0, total)).clamp(0, 1)
+    share = (weights[:, 0] + weights[:, 1] + weights[:, 2])[:, None]
+    return torch.where(share > 0, weights / torch.where(share > 0, share, 1.0), 1 / 3)

@@ -40,7 +40,7 @@ class TorchRasteriser:
         """See `base.Rasteriser`."""
         points = rays.to_camera(self._positions, camera)
         face = _visible(points, self._triangles, camera)
-        return rays.assemble(face, points, self._triangles, camera)
+        return rays.assemble(face, self._positions, self._triangles, camera)
 
 
 def _visible(points: Tensor, triangles: Tensor, camera: Pinhole) -> Tensor:
@@ -52,10 +52,9 @@ def _visible(points: Tensor, triangles: Tensor, camera: Pinhole) -> Tensor:
     far = float((-points[:, 2]).max())
     near = _NEAR * far
     if far > 0:
-        depth = torch.full((pixels,), torch.inf, dtype=torch.float64, device=points.device)
         kept, low, size = _boxes(points, triangles, camera, near)
-        planes = _planes(points[triangles[kept]], camera)
-        _draw(face, depth, kept, low, size, planes, camera.width, near)
+        planes = rays.planes(points[triangles[kept]], camera)
+        _draw(face, kept, low, size, planes, camera.width, near)
     return face.reshape(camera.height, camera.width)
 
 
@@ -100,65 +99,41 @@ def _clipped_box(corners: Tensor, near: float, focal: Tensor, centre: Tensor) ->
     )
 
 
-def _planes(corners: Tensor, camera: Pinhole) -> Tensor:
-    """[N, 10]: n_i . ray as a + b column + c row for the three corners, and the numerator of the depth."""
-    normals = rays.edge_normals(corners)
-    across = normals[..., 0] / camera.focal_x
-    down = -normals[..., 1] / camera.focal_y
-    start = (
-        normals[..., 0] * ((0.5 - camera.centre_x) / camera.focal_x)
-        + normals[..., 1] * ((camera.centre_y - 0.5) / camera.focal_y)
-        - normals[..., 2]
-    )
-    volume = (corners[:, 0] * normals[:, 0]).sum(-1, keepdim=True)
-    # A triangle without an area has no plane; its rounded normal must not be taken for one.
-    edges = corners.roll(-1, 1) - corners
-    reach = (edges * edges).sum(-1).amax(1, keepdim=True)
-    area = torch.linalg.vector_norm(torch.linalg.cross(edges[:, 0], edges[:, 1]), dim=-1, keepdim=True)
-    volume = torch.where(area > 1e-12 * reach, volume, 0.0)
-    return torch.cat([start, across, down, volume], 1)
-
-
 def _draw(
-    face: Tensor,
-    depth: Tensor,
-    kept: Tensor,
-    low: Tensor,
-    size: Tensor,
-    planes: Tensor,
-    width: int,
-    near: float,
+    face: Tensor, kept: Tensor, low: Tensor, size: Tensor, planes: Tensor, width: int, near: float
 ) -> None:
-    """Writes the nearest of the triangles into `face` and `depth` [H W]."""
+    """Writes the nearest of the triangles into `face` [H W]; see `rays.planes`."""
+    closeness = torch.zeros(len(face), dtype=torch.float64, device=face.device)  # one over the depth
     counts = size[:, 0] * size[:, 1]
     ends = counts.cumsum(0)
+    begins = ends - counts
     total = int(ends[-1]) if len(ends) else 0
     chunk = _CHUNK_CUDA if face.is_cuda else _CHUNK_CPU
+    box_width, left, top = size[:, 0].contiguous(), low[:, 0].contiguous(), low[:, 1].contiguous()
     for start in range(0, total, chunk):
         stop = min(start + chunk, total)
         bounds = torch.searchsorted(ends, ends.new_tensor([start, stop - 1]), right=True).tolist()
-        part = torch.arange(bounds[0], bounds[1] + 1, device=face.device)
-        begins = ends[part] - counts[part]
-        taken = ends[part].clamp(max=stop) - begins.clamp(min=start)
-        row_of = torch.repeat_interleave(part, taken)
-        within = torch.arange(start, stop, device=face.device) - (ends - counts)[row_of]
-        box_width = size[row_of, 0]
-        down = torch.div(within, box_width, rounding_mode="floor")
-        column, row = low[row_of, 0] + within - down * box_width, low[row_of, 1] + down
-        plane = planes[row_of]
-        edges = plane[:, 0:3] + plane[:, 3:6] * column[:, None] + plane[:, 6:9] * row[:, None]
-        sums = edges.sum(1)
-        scale = 1 / torch.where(sums == 0, torch.inf, sums)
-        here = plane[:, 9] * scale
-        inside = ((edges * scale[:, None]).amin(1) >= -_EDGE) & (here > near)
+        part = slice(bounds[0], bounds[1] + 1)
+        taken = ends[part].clamp(max=stop) - begins[part].clamp(min=start)
+        which = torch.repeat_interleave(taken) + bounds[0]
+        within = torch.arange(start, stop, device=face.device) - begins.index_select(0, which)
+        across = box_width.index_select(0, which)
+        down = torch.div(within, across, rounding_mode="floor")
+        column = left.index_select(0, which) + within - down * across
+        row = top.index_select(0, which) + down
+        plane = planes.index_select(0, which)
+        shares = plane[:, 0:3] + plane[:, 3:6] * column[:, None] + plane[:, 6:9] * row[:, None]
+        first, second, third = shares.unbind(1)
+        here = first + second + third
+        least = torch.minimum(torch.minimum(first, second), third)
+        inside = (least >= -_EDGE * here) & (here > 0) & (here * near < 1)
         hit = torch.nonzero(inside)[:, 0]
-        pixel, here, triangle = (row * width + column)[hit], here[hit], kept[row_of[hit]]
-        nearest = depth.scatter_reduce(0, pixel, here, "amin")
-        best = here == nearest[pixel]
+        here, triangle = here.index_select(0, hit), kept.index_select(0, which.index_select(0, hit))
+        pixel = (row * width + column).index_select(0, hit)
+        nearest = closeness.scatter_reduce(0, pixel, here, "amax")
+        # Chunks come in the order of the triangles, so an equally near one of an earlier chunk stays.
+        best = (here == nearest[pixel]) & (here > closeness[pixel])
         pixel, triangle = pixel[best], triangle[best]
-        # Chunks come in the order of the triangles, so an equally deep one of an earlier chunk stays.
-        better = nearest[pixel] < depth[pixel]
-        pixel, triangle = pixel[better], triangle[better]
         face[pixel] = torch.iinfo(torch.int64).max
         face.scatter_reduce_(0, pixel, triangle, "amin")
-        depth.copy_(nearest)
+        closeness = nearest

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...baking import gutter, latent_views, surface, views
 from ...cameras import sampling
 from ...cameras.pinhole import Pinhole
+from ...geometry import seams
 from ...guidance import loading, score_distillation
 from ...rasterise import choose
 from ...rasterise.base import Rasteriser
@@ -82,7 +83,7 @@ def run(ctx: base.RunContext) -> base.Run:
         baked = views.Accumulator(coarse, 3, 2 * _RADIUS)
         for _ in _bake(job, work, baked):
             pass
-        picture = latent_views.to_u8(baked.finish()[0])
+        picture = latent_views.to_u8(baked.finish(*_cuts(job))[0])
         opaque = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
         return base.Snapshot(outputs.drawn(target, picture), opaque)
 
@@ -100,7 +101,7 @@ def run(ctx: base.RunContext) -> base.Run:
         baked = views.Accumulator(texels, 3, 2 * _RADIUS)
         for count in _bake(job, work, baked):
             yield base.Step(count, _bake_count(chosen), "bake", state=lambda: task.at(done))
-        texture, seen = baked.finish()
+        texture, seen = baked.finish(*_cuts(job))
     picture = latent_views.to_u8(texture)
     if weight is not None:
         picture = mask.composite(picture, _kept(target, picture), weight, texels.used)
@@ -238,6 +239,13 @@ def _bake(job: Job, work: painting.Painting, baked: views.Accumulator) -> Genera
     )
     cameras = _bake_cameras(job.chosen, job.chosen.bake_latents)
     yield from latent_views.bake(baked, render, job.model.bridge, job.rasteriser, cameras)
+
+
+def _cuts(job: Job) -> tuple[NDArray[np.float32], float]:
+    """Where the UV map is cut, [E, 2, 3] in the work frame, and the size of a decoded pixel there."""
+    edges = seams.cut_edges(job.target.triangles, job.target.painted_uvs, job.target.positions)
+    pixels = job.chosen.bake_latents * job.model.factor
+    return job.target.positions[edges.vertices], 2 * _RADIUS / pixels
 
 
 def _bake_cameras(chosen: deciding.Settings, pixels: int) -> list[Pinhole]:

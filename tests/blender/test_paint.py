@@ -1,0 +1,22 @@
+"""The whole line in real Blenders: the zip, a server process, the pocket model."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
+
+
+def test_what_is_stated_about_the_whole_line_holds(
+    facts: Callable[..., None], tmp_path: Path, private_home: Path, free_port: int
+) -> None:
+    command = Path(sys.executable).with_name("maquette.exe" if sys.platform == "win32" else "maquette")
+    assert command.exists(), "the maquette command is not installed; run make setup"
+    facts(
+        "whole_line.py",
+        MAQUETTE_TEST_PORT=str(free_port),
+        MAQUETTE_TEST_COMMAND=str(command),
+        MAQUETTE_TEST_DATA_DIR=str(tmp_path / "data"),
+    )

@@ -1,0 +1,80 @@
+"""Parts of the worker on their own: time, state, faults."""
+
+import itertools
+
+import numpy as np
+import pytest
+from maquette_server.engine import attempts
+from maquette_server.methods import base
+from maquette_server.worker import faults, states, timing
+from maquette_wire.errors import UserError
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock finds one second more."""
+    seconds = itertools.count(0.0)
+    monkeypatch.setattr(timing.time, "monotonic", lambda: next(seconds))
+
+
+@pytest.mark.usefixtures("clock")
+def test_time_between_two_steps_does_not_count() -> None:
+    work = timing.WorkClock(10.0, {"paint": 10.0})
+    work.run()
+    work.stage("paint")
+    work.hold()
+    assert work.seconds == 12.0
+    assert work.seconds == 12.0
+    assert work.stages == {"prepare": 1.0, "paint": 11.0}
+
+
+def test_the_seconds_left_are_those_of_usual_steps() -> None:
+    forecast = timing.Forecast()
+    assert forecast.left(10) is None
+    for seconds in (100.0, 50.0, 1.0, 1.0, 30.0):  # warm-up first, an exception last
+        forecast.stepped("paint", seconds)
+    assert forecast.left(10) == 10.0
+    forecast.stepped("bake", 9.0)
+    assert forecast.left(10) is None
+
+
+def test_a_state_comes_back_as_it_was() -> None:
+    import torch
+
+    shared = torch.arange(6.0)
+    tensors = {
+        "plain": shared,
+        "same": shared,
+        "view": shared[::2],
+        "bits": torch.Generator().get_state(),
+        "half": torch.ones(2, dtype=torch.bfloat16),
+        "grad": torch.ones(2, requires_grad=True),
+    }
+    framework, data = states.to_bytes(base.State(tensors, {}))
+    record = attempts.Record(
+        progress=attempts.Progress(step=1), values={"a": 1}, framework=framework, tensors_digest=""
+    )
+    back = states.from_checkpoint(attempts.Checkpoint(folder=None, record=record, tensors=data))  # type: ignore[arg-type]
+    assert back.values == {"a": 1}
+    for name, tensor in tensors.items():
+        torch.testing.assert_close(back.tensors[name], tensor.detach(), rtol=0, atol=0)
+
+
+def test_a_state_of_numpy_needs_no_torch() -> None:
+    framework, data = states.to_bytes(base.State({"x": np.arange(3)[::-1]}, {}))
+    assert framework == "numpy"
+    record = attempts.Record(
+        progress=attempts.Progress(step=1), values={}, framework=framework, tensors_digest=""
+    )
+    back = states.from_checkpoint(attempts.Checkpoint(folder=None, record=record, tensors=data))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(back.tensors["x"], [2, 1, 0])
+
+
+def test_a_full_disk_is_known_behind_another_error() -> None:
+    error = UserError("disk.full", "Full.")
+    assert faults.disk_full(error)
+    assert faults.disk_full(OSError(28, "No space left on device"))
+    assert not faults.disk_full(OSError(2, "No such file"))
+    outer = RuntimeError("could not save")
+    outer.__cause__ = OSError(28, "No space left on device")
+    assert faults.disk_full(outer)

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 INSIDE = Path(__file__).parent / "inside"
 VERSIONS = ("4.2", "5.0")
-LIMIT = 300.0  # s for one child; the facts themselves take seconds
+LIMIT = 900.0  # s for one child; what hangs is ended
 
 
 @pytest.fixture(params=VERSIONS)

@@ -57,11 +57,10 @@ class Accumulator:
         tolerance: float,
     ) -> None:
         towards = camera.position.astype(np.float32) - self.surface.position[part]
-        distance = np.linalg.norm(towards, axis=1)
+        distance = np.sqrt(np.einsum("nc,nc->n", towards, towards))
         cosine = np.einsum("nc,nc->n", towards, self.surface.normal[part]) / np.maximum(distance, 1e-12)
         facing = np.flatnonzero(cosine > _LEAST_COSINE)
-        pixel, depth = camera.project(self.surface.position[part][facing].astype(np.float64))
-        share = (pixel / (camera.width, camera.height)).astype(np.float32)  # [n, 2] in 0..1
+        share, depth = _projected(camera, towards[facing])
         inside = ((share > 0) & (share < 1)).all(1) & (depth > 0)
         facing, share, depth = facing[inside], share[inside], depth[inside]
         seen = sample(raster_depth(raster), share, nearest=True)[:, 0]
@@ -100,6 +99,20 @@ class Accumulator:
         texture = np.zeros((side * side, self.channels), np.float32)
         texture[self.surface.index] = values
         return gutter.fill(texture.reshape(side, side, -1), self.surface.used), seen
+
+
+def _projected(
+    camera: Pinhole, towards: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Where points lie in a picture, [n, 2] as shares of width and height, and their depths [n].
+
+    towards: [n, 3], from the points to the camera; float32 is enough for vectors that short.
+    """
+    local = towards @ camera.world_from_camera[:3, :3].astype(np.float32)  # camera minus point
+    depth = local[:, 2]
+    x = (camera.centre_x - camera.focal_x * local[:, 0] / depth) / camera.width
+    y = (camera.centre_y + camera.focal_y * local[:, 1] / depth) / camera.height
+    return np.stack([x, y], 1).astype(np.float32), depth
 
 
 def sample(

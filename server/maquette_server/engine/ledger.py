@@ -92,7 +92,7 @@ class Ledger:
 
     def add(self, job: journal.Job) -> None:
         """A new job, at the end of the queue."""
-        job.place = 1 + max((self.jobs[job_id].place for job_id in self.queue), default=0)
+        job.place = 1 + max((other.place for other in self.jobs.values()), default=0)
 
         def work() -> None:
             self.save(job)

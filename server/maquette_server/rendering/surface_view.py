@@ -74,14 +74,17 @@ def view(
     fine = camera.resized(camera.width * samples, camera.height * samples)
     raster = rasteriser.rasterise(fine)
     order = _grouped(camera.height, camera.width, samples)
-    hit = torch.from_numpy(raster.face.reshape(-1)[order] >= 0)
-    uv, footprint = uv_and_footprint(raster, surface, fine, side)
+    seen = raster.face.reshape(-1)[order] >= 0
+    hit = torch.from_numpy(seen)
+    uv = np.zeros((len(seen), 2), np.float32)
+    footprint = np.zeros(len(seen), np.float32)
+    uv[seen], footprint[seen] = uv_and_footprint(raster, surface, fine, side, order[seen])
     lookup = texture.lookup(
-        torch.from_numpy(uv[order]),
+        torch.from_numpy(uv),
         side,
         filter=filter,
         border=border,
-        texels_per_pixel=torch.from_numpy(footprint[order]),
+        texels_per_pixel=torch.from_numpy(footprint),
         levels=levels,
     )
     pooled, coverage = texture.pooled(lookup, hit, samples * samples)
@@ -90,25 +93,40 @@ def view(
 
 
 def uv_and_footprint(
-    raster: Raster, surface: UnwrappedSurface, camera: Pinhole, side: int
+    raster: Raster,
+    surface: UnwrappedSurface,
+    camera: Pinhole,
+    side: int,
+    pixels: NDArray[np.intp],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """UV [P, 2] under each pixel and the square root of the texel area it covers [P]; zeros where nothing is
-    seen.
+    """UV [P, 2] under each pixel and the square root of the texel area it covers [P].
+
+    pixels: [P], flat numbers of pixels that see the surface.
     """
-    face = raster.face.reshape(-1)
-    seen = np.maximum(face, 0)
-    first, second = raster.bary.reshape(-1, 2)[:, :1], raster.bary.reshape(-1, 2)[:, 1:]
-    corners = surface.corner_uvs[seen]
+    face = raster.face.reshape(-1)[pixels]
+    bary = raster.bary.reshape(-1, 2)[pixels]
+    first, second = bary[:, :1], bary[:, 1:]
+    corners = surface.corner_uvs[face]
     uv = corners[:, 0] * (1 - first - second) + corners[:, 1] * first + corners[:, 2] * second
-    directions = camera.ray_directions().reshape(-1, 3)
-    length = np.linalg.norm(directions, axis=1)
-    cosine = np.abs(np.einsum("pc,pc->p", directions, surface.normals[seen])) / length
-    depth = np.where(np.isfinite(raster.depth), raster.depth, 0).reshape(-1)
-    area = (depth / camera.focal_x) * (depth / camera.focal_y) / np.maximum(cosine, 0.1)
-    footprint = side * np.sqrt(area * surface.uv_per_area[seen])
-    missed = face < 0
-    uv[missed], footprint[missed] = 0, 0
+    directions = camera.ray_directions().reshape(-1, 3)[pixels].astype(np.float32)
+    cosine = _cosine(directions, surface.normals[face])
+    depth = raster.depth.reshape(-1)[pixels]
+    area = depth * depth / (camera.focal_x * camera.focal_y) / np.maximum(cosine, 0.1)
+    footprint = side * np.sqrt(area * surface.uv_per_area[face])
     return uv.astype(np.float32), footprint.astype(np.float32)
+
+
+def facing(
+    raster: Raster, surface: UnwrappedSurface, camera: Pinhole, pixels: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """[P]: how squarely each pixel sees the surface, 0 edge-on to 1."""
+    directions = camera.ray_directions().reshape(-1, 3)[pixels].astype(np.float32)
+    return _cosine(directions, surface.normals[raster.face.reshape(-1)[pixels]])
+
+
+def _cosine(directions: NDArray[np.float32], normals: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.sqrt(np.einsum("pc,pc->p", directions, directions))
+    return np.abs(np.einsum("pc,pc->p", directions, normals)) / length
 
 
 def _grouped(height: int, width: int, samples: int) -> NDArray[np.intp]:

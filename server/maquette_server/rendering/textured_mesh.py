@@ -40,7 +40,8 @@ class TexturedMesh:
         """
         fine = camera.resized(camera.width * _SAMPLES, camera.height * _SAMPLES)
         raster = self._rasteriser.rasterise(fine)
-        uv, footprint = surface_view.uv_and_footprint(raster, self._surface, fine, self._side)
+        pixels = np.flatnonzero(raster.face.reshape(-1) >= 0)
+        uv, footprint = surface_view.uv_and_footprint(raster, self._surface, fine, self._side, pixels)
         lookup = texture.lookup(
             torch.from_numpy(uv),
             self._side,
@@ -50,13 +51,14 @@ class TexturedMesh:
             levels=self._levels,
         )
         colour = lookup.render(self._table).numpy()
-        directions = fine.ray_directions().reshape(-1, 3)
-        directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-        normals = self._surface.normals[np.maximum(raster.face.reshape(-1), 0)]
-        cosine = np.abs(np.einsum("pc,pc->p", directions, normals))
-        colour = colour * (1 - shade * (1 - cosine))[:, None]
-        hit = (raster.face >= 0).astype(np.float32)[..., None]
-        premultiplied = _boxed(colour.reshape(*hit.shape[:2], 3) * hit)
+        if shade:
+            cosine = surface_view.facing(raster, self._surface, fine, pixels)
+            colour = colour * (1 - shade * (1 - cosine))[:, None]
+        hit = np.zeros((*raster.face.shape, 1), np.float32)
+        hit.reshape(-1)[pixels] = 1
+        picture = np.zeros((*raster.face.shape, 3), np.float32)
+        picture.reshape(-1, 3)[pixels] = colour
+        premultiplied = _boxed(picture)
         alpha = _boxed(hit)
         straight = premultiplied / np.maximum(alpha, 1e-6)
         rgba = np.concatenate([straight, alpha], -1)

@@ -22,6 +22,8 @@ def run(zip_path: str, facts: str) -> int:
         print("the extension was not enabled")
         return 3
     options = ["-q", "-c", os.devnull, "--noconftest", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    if os.environ.get("MAQUETTE_TEST_ONLY"):
+        options += ["-k", os.environ["MAQUETTE_TEST_ONLY"]]
     status = pytest.main([facts, f"--rootdir={Path(facts).parent}", *options])
     if MODULE in bpy.context.preferences.addons:
         bpy.ops.preferences.addon_disable(module=MODULE)

@@ -1,0 +1,92 @@
+"""A real painting that is killed five times at random moments is bit for bit the one that was left alone."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from maquette_server.cli import request
+from maquette_wire import happenings, messages
+
+from tests.contract.real_server import Client, RealServer
+
+KILLS = 5
+PARAMS = {"prompt": "a red cow"}
+
+
+def submit(client: Client, mesh: Path, request_id: str) -> str:
+    """Submits a painting of the mesh; the id of its job."""
+    wanted = request.read(mesh, PARAMS, request_id=request_id, seed=3)
+    client.link.submit(
+        wanted.submit.method,
+        wanted.submit.inputs,
+        wanted.blobs,
+        params=wanted.submit.params,
+        seed=wanted.submit.seed,
+        request_id=request_id,
+    )
+    job: str = client.answer(happenings.SubmitAccepted, request_id).job.job_id
+    return job
+
+
+def texture(client: Client, job: str) -> str:
+    """SHA-256 of the job's texture.png."""
+    (digest,) = (item.digest for item in client.result(job).items if item.name == "texture.png")
+    return digest
+
+
+def pump_for(client: Client, seconds: float, done: Callable[[], bool]) -> None:
+    """Pumps for so long, or until it is done."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not done():
+        client.pump()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_five_kills_do_not_change_a_texel(
+    start_server: Callable[..., RealServer], connect: Callable[..., Client], data: Path, seed: int
+) -> None:
+    mesh = data / "meshes" / "spot_triangulated.obj"
+    server = start_server(checkpoint_seconds=2.0)
+    client = connect(server)
+    alone = submit(client, mesh, "left-alone")
+    client.until_state(alone, "succeeded", 600)
+    seconds = client.result(alone).report["seconds"]["total"]
+
+    dice = random.Random(seed)
+    killed = submit(client, mesh, "killed")
+
+    def newest(kind: type[Any]) -> Any:
+        bodies = client.bodies(kind, killed)
+        return bodies[-1] if bodies else None
+
+    def is_over() -> bool:
+        state = newest(messages.StateBody)
+        return state is not None and state.state in messages.FINAL_STATES
+
+    # A worker that dies twice without a checkpoint in between counts as a job that kills its worker, rightly:
+    # so the kills take turns, the server's being the more often.
+    victims = ["server", "worker", "server", "worker", "server"]
+    for victim in victims:
+        client.until(lambda: client.states(killed)[-1:] == ["running"], 120)
+        pump_for(client, dice.uniform(0.2, seconds / 3), is_over)
+        assert not is_over(), "killed too late to matter"
+        if victim == "server":
+            server.kill()
+            server.start()
+            client.link.reconnected()
+            client.until(lambda: client.states(killed)[-2:] == ["queued", "running"], 120)
+        else:
+            worker = server.worker()
+            assert worker is not None
+            os.kill(worker.pid, signal.SIGKILL)
+            client.until(lambda: client.states(killed)[-1:] != ["running"], 120)
+    client.until_state(killed, "succeeded", 600)
+    assert client.result(killed).report["attempts"] == KILLS + 1
+    assert texture(client, killed) == texture(client, alone)
+    assert client.result(killed).report["promise"] == "bit-equal"

@@ -95,5 +95,5 @@ class Client:
             except zmq.Again:
                 break
             received = True
-            happened += self.link.receive(parts)
+            happened += self.link.receive(list(parts))
         return received, happened

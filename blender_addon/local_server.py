@@ -91,9 +91,9 @@ def start(command: str, address: Address, data_dir: str) -> Started:
     folder = Path(data_dir) if data_dir else folders.data_folder()
     arguments = [command, "serve", "--listen", f"{address.host}:{address.port}"]
     arguments += ["--data-dir", str(folder)] if data_dir else []
-    flags = (
-        subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
-    )
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (folder / LOG).open("wb") as log:

@@ -176,7 +176,10 @@ class Session:
 
     def result(self, job: Job) -> dict[str, tuple[messages.ResultItem, bytes]]:
         """The fetched results of a job by role; empty while they are on their way."""
-        found = {i.role: (i, self._files[i.digest]) for i in _wanted(job.items) if i.digest in self._files}
+        here = [item for item in _wanted(job.items) if item.digest in self._files]
+        found: dict[str, tuple[messages.ResultItem, bytes]] = {
+            i.role: (i, self._files[i.digest]) for i in here
+        }
         return found if len(found) == len(WANTED) else {}
 
     def follow_preview(self, max_px: int) -> None:

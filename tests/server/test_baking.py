@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
-from maquette_server.baking import gutter, surface, views
+from maquette_server.baking import gutter, seam_blend, surface, views
 from maquette_server.cameras import sampling
 from maquette_server.geometry import uv_raster
 from maquette_server.rasterise import choose
@@ -193,3 +193,28 @@ def test_texel_density_of_a_flat_square_is_exact():
     made = surface_view.UnwrappedSurface.of(positions, triangles, uvs)
     np.testing.assert_allclose(made.uv_per_area, 0.25)
     np.testing.assert_allclose(made.normals, [[0, 0, 1]] * 2)
+
+
+def test_colours_agree_across_cuts_after_evening_out():
+    positions, triangles, uvs = sphere()
+    texels = surface.texels(positions, triangles, uvs, 512)
+    values = np.where(texels.face[:, None] % 2 == 0, 0.4, 0.6).astype(np.float32).repeat(3, 1)
+    cuts = positions[np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])]
+    evened = seam_blend.even_out(values, texels, cuts, 0.05)
+    assert evened.min() > 0.4 - 1e-6
+    assert evened.max() < 0.6 + 1e-6
+    middle = texels.bary.min(1) > 0.3
+    middle &= (1 - texels.bary.sum(1)) > 0.3
+    np.testing.assert_allclose(evened[middle], values[middle], atol=1e-6)
+    # texels of both sides within a hair of one cut have nearly the same colour
+    start, end = cuts[0]
+    near = np.linalg.norm(texels.position - (start + end) / 2, axis=1) < 0.004
+    assert set(np.unique(texels.face[near] % 2)) == {0, 1} or np.ptp(evened[near]) < 0.02
+    assert np.ptp(evened[near]) < 0.06
+
+
+def test_without_cuts_nothing_is_evened_out():
+    positions, triangles, uvs = sphere()
+    texels = surface.texels(positions, triangles, uvs, 128)
+    values = np.random.default_rng(0).random((len(texels.index), 3), np.float32)
+    assert np.array_equal(seam_blend.even_out(values, texels, np.zeros((0, 2, 3)), 0.1), values)

@@ -121,6 +121,7 @@ class Unwrapping:
         request = unwrap_child.request(
             self._positions,
             self._mesh.triangles[self._solid],
+            _polygons(self._mesh)[self._solid],
             self._side,
             self._gutter,
             mode,
@@ -170,6 +171,13 @@ def _unit_size(mesh: Mesh, solid: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.asarray((mesh.positions - box.centre) * (2.0 / box.diagonal), np.float32)
 
 
+def _polygons(mesh: Mesh) -> NDArray[np.int32]:
+    """[T], the polygon of each triangle; its own where the sender named none."""
+    if mesh.triangle_polygons is None:
+        return np.arange(len(mesh.triangles), dtype=np.int32)
+    return mesh.triangle_polygons
+
+
 def _complete(mesh: Mesh, solid: NDArray[np.bool_], atlas: Atlas) -> Atlas:
     """The atlas of all faces from that of those with an area; the others take the UVs their vertices have
     elsewhere.
@@ -180,6 +188,12 @@ def _complete(mesh: Mesh, solid: NDArray[np.bool_], atlas: Atlas) -> Atlas:
     by_vertex[mesh.triangles[solid].reshape(-1)] = atlas.corner_uvs.reshape(-1, 2)
     uvs = by_vertex[mesh.triangles]
     uvs[solid] = atlas.corner_uvs
+    # A sliver of a polygon has the corners of its other triangles.
+    key = _polygons(mesh).astype(np.int64)[:, None] * len(mesh.positions) + mesh.triangles
+    known, first = np.unique(key[solid], return_index=True)
+    place = np.searchsorted(known, key[~solid]).clip(0, len(known) - 1)
+    same = known[place] == key[~solid]
+    uvs[~solid] = np.where(same[..., None], atlas.corner_uvs.reshape(-1, 2)[first[place]], uvs[~solid])
     charts = np.full(len(mesh.triangles), -1, np.int32)
     charts[solid] = atlas.chart
     return replace(atlas, corner_uvs=uvs, chart=charts)

@@ -5,8 +5,8 @@ writes a sentence to stderr and ends with 1. It is a process of its own because 
 nor timed.
 
 Request: i8[8] (MAGIC, V, T, side, gutter, mode, chart iterations, seconds), f4[V, 3] positions, i4[T, 3]
-triangles. Answer: i8[4] (MAGIC, T, gutter in 1/1000 texel, mode used), f4[T, 3, 2] UVs, i4[T] chart of each
-face. All faces have an area; positions are of about unit size.
+triangles, i4[T] polygon of each triangle. Answer: i8[4] (MAGIC, T, gutter in 1/1000 texel, mode used),
+f4[T, 3, 2] UVs, i4[T] chart of each face. All faces have an area; positions are of about unit size.
 """
 
 import os
@@ -17,7 +17,7 @@ import numpy as np
 import xatlas
 from numpy.typing import NDArray
 
-from . import charts, packing
+from . import charts, packing, whole_polygons
 
 MAGIC = 0x6D617175
 XATLAS, DIRECTIONS, ROUGH = 0, 1, 2  # ROUGH is an answer only: six directions, folds share texels
@@ -28,6 +28,7 @@ _LEFT_OUT = 0.02  # share of the faces that xatlas may leave out; each becomes a
 def request(
     positions: NDArray[np.float32],
     triangles: NDArray[np.int32],
+    polygons: NDArray[np.int32],
     side: int,
     gutter: int,
     mode: int,
@@ -36,7 +37,8 @@ def request(
 ) -> bytes:
     """The bytes of a request."""
     head = np.array([MAGIC, len(positions), len(triangles), side, gutter, mode, iterations, limit_s], "<i8")
-    return b"".join([head.tobytes(), positions.astype("<f4").tobytes(), triangles.astype("<i4").tobytes()])
+    parts = (head, positions.astype("<f4"), triangles.astype("<i4"), polygons.astype("<i4"))
+    return b"".join(part.tobytes() for part in parts)
 
 
 def read_answer(data: bytes) -> tuple[NDArray[np.float32], NDArray[np.int32], float, int]:
@@ -64,7 +66,7 @@ def main() -> int:
         msvcrt.setmode(0, os.O_BINARY)  # type: ignore[attr-defined]
     data = sys.stdin.buffer.read()
     head = np.frombuffer(data[:64], "<i8")
-    if len(head) < 8 or head[0] != MAGIC or len(data) != 64 + 12 * int(head[1] + head[2]):
+    if len(head) < 8 or head[0] != MAGIC or len(data) != 64 + 12 * int(head[1]) + 16 * int(head[2]):
         sys.stderr.write("the request is cut off\n")
         return 1
     vertices, faces, side, gutter, mode, iterations, limit_s = (int(number) for number in head[1:8])
@@ -73,7 +75,9 @@ def main() -> int:
         signal.alarm(limit_s + _GRACE)
     positions = np.frombuffer(data, "<f4", vertices * 3, 64).reshape(-1, 3)
     triangles = np.frombuffer(data, "<i4", faces * 3, 64 + 12 * vertices).reshape(-1, 3)
+    polygons = np.frombuffer(data, "<i4", faces, 64 + 12 * (vertices + faces))
     uvs, chart, mode = find_charts(positions, triangles, mode, iterations)
+    uvs, chart = whole_polygons.keep_whole(positions, triangles, polygons, uvs, chart)
     uvs, distance = packing.pack(uvs, chart, side, gutter)
     answer.write(np.array([MAGIC, faces, round(1000 * distance), mode], "<i8").tobytes())
     answer.write(uvs.astype("<f4").tobytes())

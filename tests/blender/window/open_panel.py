@@ -1,11 +1,10 @@
-"""Runs inside a Blender with a window: opens the sidebar tab, paints from a prompt, and says when it can be looked at.
+"""Runs inside a Blender with a window: opens the sidebar tab, paints, applies, undoes; says when to look.
 
 Environment: MAQUETTE_SHOT_LOG (file that gets the word ready), MAQUETTE_SHOT_ADDRESS (a server, or nothing).
 """
 
+import logging
 import os
-import sys
-import traceback
 from pathlib import Path
 
 import bpy
@@ -13,7 +12,6 @@ import bpy
 LOG = Path(os.environ["MAQUETTE_SHOT_LOG"])
 MODULE = "bl_ext.user_default.maquette"
 bpy.context.preferences.view.show_splash = False
-STEPS = iter(range(10_000))
 
 
 def area_and_region():
@@ -29,11 +27,14 @@ def begin() -> float:
     area.spaces.active.shading.type = "MATERIAL"
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
-    with bpy.context.temp_override(window=window, area=area):
+    drawn = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=drawn):
         bpy.ops.mesh.primitive_monkey_add()
         bpy.ops.object.shade_smooth()
         bpy.ops.view3d.view_axis(type="FRONT")
         bpy.ops.view3d.view_selected()
+    area.spaces.active.region_3d.view_location.x = 0.45  # out from under the sidebar
+    area.spaces.active.region_3d.view_distance *= 1.25
     return 0.8
 
 
@@ -44,35 +45,64 @@ def tab() -> float:
     return 0.8
 
 
-def paint() -> float:
-    settings = bpy.context.scene.maquette
-    settings.latent_paint.prompt = "a golden dragon"
+def rows():
+    return bpy.context.window_manager.maquette.jobs
+
+
+def paint() -> float | None:
+    """Sends a job when there is a server; without one the panel is shown as it is."""
     address = os.environ.get("MAQUETTE_SHOT_ADDRESS")
-    if address:
-        bpy.context.preferences.addons[MODULE].preferences.address = address
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-            bpy.ops.maquette.paint()
+    bpy.context.scene.maquette.latent_paint.prompt = "a golden dragon"
+    if not address:
+        story.clear()
+        return say_ready()
+    bpy.context.preferences.addons[MODULE].preferences.address = address
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.maquette.paint()
+    return 0.5
+
+
+def apply() -> float:
+    """Once there is a result: applies it, undoes it, applies it again, and paints anew."""
+    if not rows() or not rows()[0].has_result:
+        story.insert(0, apply)
+        return 0.2
+    thing = bpy.context.view_layer.objects.active
+    area, _ = area_and_region()
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    window = bpy.context.window_manager.windows[0]
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.maquette.result_apply("EXEC_DEFAULT", True)
+        assert thing.material_slots
+        bpy.ops.ed.undo()
+        thing = bpy.data.objects["Suzanne"]
+        assert not thing.material_slots, "one undo takes the painting back"
+        bpy.context.view_layer.objects.active = thing
+        bpy.ops.maquette.result_apply("EXEC_DEFAULT", True)
+        bpy.context.scene.maquette.latent_paint.prompt = "a dragon made of lava"
+        bpy.ops.maquette.paint()
     return 0.5
 
 
 def wait_for_progress() -> float | None:
-    rows = bpy.context.window_manager.maquette.jobs
-    enough = [row for row in rows if row.step >= 40 and row.stage == "paint"]
-    if os.environ.get("MAQUETTE_SHOT_ADDRESS") and not enough and next(STEPS) < 600:
-        return 0.2
+    if rows()[0].stage != "paint" or rows()[0].step < 3:
+        story.insert(0, wait_for_progress)
+        return 0.1
+    return say_ready()
+
+
+def say_ready() -> None:
     LOG.write_text("ready", encoding="utf-8")
-    return None
 
 
-story = [begin, tab, paint]
+story = [begin, tab, paint, apply, wait_for_progress]
 
 
 def turn() -> float | None:
     try:
-        return story.pop(0)() if story else wait_for_progress()
+        return story.pop(0)() if story else None
     except Exception:
-        traceback.print_exc()
-        sys.stderr.flush()
+        logging.exception("the panel could not be shown")
         LOG.write_text("failed", encoding="utf-8")
         return None
 

@@ -29,7 +29,7 @@ sleep 1
 blender -p 0 0 1280 860 --python /stage/open_panel.py >/stage/blender.log 2>&1 &
 B=$!
 i=0
-while [ $i -lt 400 ] && [ ! -s /stage/log ]; do
+while [ $i -lt 600 ] && [ ! -s /stage/log ]; do
   sleep 0.5
   i=$((i + 1))
 done

@@ -134,7 +134,7 @@ def saved_atlas(target: Target) -> base.State:
     """What a checkpoint keeps of an atlas, so that it is not made twice."""
     if target.uv_source == "own":
         return base.State({}, {})
-    uvs = torch.from_numpy(np.ascontiguousarray(target.corner_uvs))
+    uvs = torch.from_numpy(np.array(target.corner_uvs, np.float32))
     return base.State(
         {"atlas.corner_uvs": uvs}, {"atlas.source": target.uv_source, "atlas.charts": target.charts}
     )

@@ -1,0 +1,268 @@
+"""Facts about whole painting jobs, run in this process on a tiny checkpoint with random weights."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+import trimesh
+from maquette_server.guidance import loading
+from maquette_server.methods import base, latent_paint
+from maquette_server.methods.latent_paint import run as story
+from maquette_wire import arrays, errors, messages
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> loading.TextToImage:
+    folder = tiny_models.pocket_like(tmp_path_factory.mktemp("model") / "tiny")
+    return loading.load(str(folder), "cpu", "text_to_image")
+
+
+class Stages:
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def stage(self, name: str) -> None:
+        self.names.append(name)
+
+
+def context(
+    model: loading.TextToImage, *, state: base.State | None = None, **options: Any
+) -> base.RunContext:
+    """A job on a box with UVs of its own (each side a cell), small and quick."""
+    blobs: dict[str, bytes] = {}
+
+    def kept(array: np.ndarray) -> arrays.ArrayRef:
+        dtype, shape, data = arrays.to_bytes(array)
+        blobs[arrays.digest_of(data)] = data
+        return arrays.ArrayRef(dtype, shape, arrays.digest_of(data))
+
+    def stored(data: bytes) -> messages.BlobRef:
+        blobs[arrays.digest_of(data)] = data
+        return messages.BlobRef(digest=arrays.digest_of(data), size=len(data))
+
+    positions, triangles, uvs = box()
+    weights = options.pop("weights", None)
+    mesh = messages.MeshInput(
+        name="Box",
+        positions=kept(positions),
+        triangles=kept(triangles),
+        corner_uvs=kept(uvs) if options.pop("own_uvs", True) else None,
+        corner_weights=None if weights is None else kept(weights),
+        base_colour=(0.25, 0.5, 0.75),
+    )
+    inputs: dict[str, Any] = {"mesh": mesh}
+    for role, kind in (("texture", messages.TextureInput), ("mask", messages.MaskInput)):
+        if (picture := options.pop(role, None)) is not None:
+            inputs[role] = kind(image=stored(as_png(picture)))
+    warnings: list[tuple[str, str]] = options.pop("warnings", [])
+    params = {"prompt": "a red box", "steps": 3, "texture_size": 128, "views_per_step": 1, **options}
+    return base.RunContext(
+        params=latent_paint.METHOD.read_params(params),
+        inputs=inputs,
+        array=lambda ref: arrays.from_bytes(ref.dtype, ref.shape, blobs[ref.digest]),
+        file=lambda ref: blobs[ref.digest],
+        seed=3,
+        device="cpu",
+        model=lambda kind: model,
+        warn=lambda code, sentence: warnings.append((code, sentence)),
+        timer=Stages(),
+        state=state,
+    )
+
+
+def box() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions [8, 3], triangles [12, 3], corner UVs [12, 3, 2]: each side a cell of a 3 x 2 grid."""
+    mesh = trimesh.creation.box()
+    triangles = mesh.faces.astype(np.int32)
+    uvs = np.zeros((12, 3, 2), np.float32)
+    for face in range(12):
+        normal = mesh.face_normals[face]
+        axis = int(np.abs(normal).argmax())
+        cell = np.array([axis, int(normal[axis] > 0)])
+        flat = np.delete(mesh.vertices[triangles[face]], axis, 1) + 0.5
+        uvs[face] = (cell + 0.1 + 0.8 * flat) / (3, 2)
+    return mesh.vertices.astype(np.float32), triangles, uvs
+
+
+def as_png(picture: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def texture_of(result: base.Result) -> np.ndarray:
+    data = next(item.data for item in result.items if item.name == "texture.png")
+    return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def finish(
+    ctx: base.RunContext, watch: Callable[[base.Step], bool | None] = lambda step: None
+) -> base.Result:
+    steps = story.run(ctx)
+    answer = None
+    try:
+        while True:
+            answer = watch(steps.send(answer))
+    except StopIteration as stopped:
+        return stopped.value
+
+
+def test_a_job_gives_texture_uvs_mesh_and_views(model):
+    ctx = context(model)
+    result = finish(ctx)
+    assert [item.name for item in result.items] == ["texture.png", "uv", "mesh.glb", "preview.png"]
+    assert texture_of(result).shape == (128, 128, 3)
+    assert result.items[1].data.shape == (36, 2)
+    assert result.figures["uv"] == "own"
+    assert result.promise == "bit-equal"
+    assert ctx.timer.names == ["prepare", "load", "views", "paint", "bake", "write"]
+
+
+def test_the_same_seed_gives_the_same_texture(model):
+    assert np.array_equal(texture_of(finish(context(model))), texture_of(finish(context(model))))
+
+
+@pytest.mark.parametrize("background", ["mix", "flat", "learned"])
+def test_a_job_resumed_from_any_checkpoint_ends_with_the_same_bytes(model, background):
+    states = []
+
+    def keep(step: base.Step) -> None:
+        if step.state is not None:
+            states.append(step.state())
+
+    options = {"background": background, "own_uvs": False}
+    whole = finish(context(model, **options), keep)
+    digest = hashlib.sha256(whole.items[0].data).hexdigest()
+    for state in (states[0], states[2], states[-1]):
+        again = finish(context(model, state=state, **options))
+        assert hashlib.sha256(again.items[0].data).hexdigest() == digest
+
+
+def test_stop_and_keep_ends_early_with_a_whole_result(model):
+    seen = []
+
+    def stop_at_two(step: base.Step) -> bool:
+        seen.append((step.stage, step.step))
+        return step.stage == "paint" and step.step == 2
+
+    result = finish(context(model, steps=50), stop_at_two)
+    assert result.figures["steps"] == 2
+    assert ("paint", 3) not in seen
+    assert len(result.items) == 4
+
+
+def test_closing_a_job_at_any_yield_raises_nothing(model):
+    for count in (1, 3, 6):
+        steps = story.run(context(model))
+        for _ in range(count):
+            next(steps)
+        steps.close()
+
+
+def test_a_snapshot_is_a_result_so_far(model):
+    taken = []
+
+    def look(step: base.Step) -> None:
+        if step.snapshot is not None and not taken:
+            taken.append(step.snapshot(100))
+
+    finish(context(model), look)
+    snapshot = taken[0]
+    assert [item.role for item in snapshot.items] == ["texture", "uv"]
+    assert snapshot.preview.shape == (64, 64, 4)
+    assert snapshot.preview.dtype == np.uint8
+
+
+def test_a_snapshot_changes_nothing(model):
+    plain = finish(context(model))
+    watched = finish(context(model), lambda step: step.snapshot and step.snapshot(64) and None)
+    assert plain.items[0].data == watched.items[0].data
+
+
+def test_a_mesh_without_uvs_gets_an_atlas_and_the_reason_is_told(model):
+    result = finish(context(model, own_uvs=False))
+    assert "no UV map" in result.figures["uv"]
+    assert result.figures["charts"] >= 1
+
+
+def test_the_parity_preset_decodes_its_own_texture(model):
+    result = finish(context(model, preset="parity"))
+    side = 2 * model.sample_size * model.factor
+    assert texture_of(result).shape == (side, side, 3)
+
+
+def half_mask(side: int = 128) -> np.ndarray:
+    mask = np.zeros((side, side), np.uint8)
+    mask[:, : side // 2] = 255
+    return mask
+
+
+def test_texels_that_a_mask_keeps_are_bit_identical(model):
+    existing = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    result = texture_of(finish(context(model, texture=existing, mask=half_mask(), feather=0)))
+    changed = (result != existing).any(-1)
+    assert changed.any()
+    assert not changed[:, 64 + 16 :].any()  # beyond the gutter of a painted chart nothing moved
+    from maquette_server.geometry import uv_raster
+
+    used = uv_raster.rasterise(box()[2], 128).face >= 0
+    assert not (changed & used)[:, 64:].any()
+
+
+def test_a_feather_only_shrinks_the_painted_area(model):
+    existing = np.full((128, 128, 3), 128, np.uint8)
+    sharp = texture_of(finish(context(model, texture=existing, mask=half_mask(), feather=0)))
+    soft = texture_of(finish(context(model, texture=existing, mask=half_mask(), feather=12)))
+    assert not ((soft != existing).any(-1) & ~(sharp != existing).any(-1))[:, 64:].any()
+    edge = np.abs(soft[:, 62:64].astype(int) - 128).mean()
+    assert edge < np.abs(sharp[:, 62:64].astype(int) - 128).mean()
+
+
+def test_under_a_mask_of_faces_the_rest_keeps_the_base_colour(model):
+    weights = np.zeros((12, 3), np.float32)
+    weights[:2] = 1
+    result = texture_of(finish(context(model, weights=weights)))
+    from maquette_server.geometry import uv_raster
+
+    raster = uv_raster.rasterise(box()[2], 128)
+    kept = (raster.face >= 2) & ~raster.rim
+    assert (result[kept] == (64, 128, 191)).all()
+
+
+def test_a_texture_is_a_start_and_not_a_limit(model):
+    existing = np.full((64, 64, 3), 200, np.uint8)
+    assert texture_of(finish(context(model, texture=existing))).shape == (128, 128, 3)
+
+
+def test_a_masked_mesh_without_uvs_is_refused(model):
+    with pytest.raises(errors.UserError) as caught:
+        finish(context(model, own_uvs=False, mask=half_mask(), texture=np.zeros((128, 128, 3), np.uint8)))
+    assert caught.value.code == "mesh.no_uv"
+
+
+def test_a_mask_that_keeps_everything_is_refused(model):
+    with pytest.raises(errors.UserError) as caught:
+        finish(context(model, mask=np.zeros((128, 128), np.uint8)))
+    assert caught.value.code == "mask.bad"
+
+
+def test_an_oblong_texture_under_a_mask_is_refused_with_its_size(model):
+    with pytest.raises(errors.UserError, match="128 x 64"):
+        finish(context(model, texture=np.zeros((64, 128, 3), np.uint8), mask=half_mask()))
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "\n"])
+def test_an_empty_prompt_is_refused_before_anything_else(prompt):
+    with pytest.raises(errors.UserError) as caught:
+        latent_paint.METHOD.read_params({"prompt": prompt})
+    assert caught.value.code == "prompt.empty"
+
+
+def test_a_misspelt_setting_is_named():
+    with pytest.raises(errors.UserError, match="stepz"):
+        latent_paint.METHOD.read_params({"prompt": "x", "stepz": 3})

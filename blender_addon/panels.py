@@ -12,7 +12,7 @@ TAB = "Maquette"
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 ICONS = {"READY": "LINKED", "OFF": "UNLINKED", "LOST": "ERROR", "REFUSED": "ERROR"}
 STATES = {"succeeded": "CHECKMARK", "failed": "ERROR", "cancelled": "X"}
-LINE = 46  # characters of a sentence in one row of a sidebar of usual width
+LINE = 36  # characters of a sentence in one row of a sidebar of usual width
 
 missing_library = ""
 """what could not be loaded; set by the registration"""
@@ -87,7 +87,7 @@ class MAQUETTE_PT_results(_Panel, bpy.types.Panel):
             sentence(layout, "Results appear here. Nothing of yours is overwritten.")
         for row in done:
             box = layout.box()
-            top = box.row()
+            top = box.split(factor=0.7)
             top.label(text=f"{row.label}: {row.prompt}", icon=STATES[row.state])
             if row.has_result:
                 top.operator("maquette.result_apply", text="Apply").request_id = row.request_id

@@ -161,8 +161,17 @@ class Client:
         return [body.state for body in self.bodies(messages.StateBody, job_id)]
 
     def until_state(self, job_id: str, state: str, timeout: float = 60.0) -> None:
-        """Pumps until the newest state of a job is that."""
-        self.until(lambda: self.states(job_id)[-1:] == [state], timeout)
+        """Pumps until the newest state of a job is that; another end of the job is a failure."""
+
+        def reached() -> bool:
+            newest = self.states(job_id)[-1:]
+            assert newest == [state] or not messages.FINAL_STATES & set(newest), (
+                newest,
+                self.bodies(messages.FailedBody, job_id),
+            )
+            return newest == [state]
+
+        self.until(reached, timeout)
 
     def until_step(self, job_id: str, step: int) -> None:
         """Pumps until a job has come that far."""

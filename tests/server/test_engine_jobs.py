@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from maquette_server import config
-from maquette_server.engine import blobs, engine, journal
+from maquette_server.engine import blobs, engine, executor, journal
+from maquette_server.engine import worker_messages as wire
 from maquette_wire import arrays, messages
 from maquette_wire.errors import UserError
 
@@ -272,3 +273,20 @@ def test_an_array_input_of_another_size_is_refused(jobs: engine.JobEngine) -> No
     with pytest.raises(UserError) as refused:
         jobs.submit(request("painter", inputs=(mesh,)))
     assert refused.value.code == "blob.bad"
+
+
+def test_the_word_of_an_old_attempt_is_refused(jobs: engine.JobEngine) -> None:
+    job = jobs.submit(request("counter", params={"steps": 40, "seconds": 0.02})).job_id
+    until(jobs, job, "running")
+    (worker,) = jobs._executor.workers
+    body = messages.ProgressBody(step=99, total=99, stage="forged")
+    fault = messages.Fault(code="job.failed", sentence="No.")
+    for message in (
+        wire.Progressed(job_id=job, attempt=0, body=body),
+        wire.Broke(job_id=job, attempt=2, fault=fault),
+        wire.Cancelled(job_id="another", attempt=1),
+    ):
+        jobs._executor.said.put(executor.Said(worker, message))
+    bodies = until(jobs, job, "succeeded")
+    assert body not in bodies
+    assert not [body for body in bodies if isinstance(body, messages.FailedBody)]

@@ -33,6 +33,7 @@ class Ledger:
         unfinished = [job for job in self.jobs.values() if job.state not in messages.FINAL_STATES]
         self.queue = order.Queue(job.job_id for job in sorted(unfinished, key=lambda job: job.place))
         for job in unfinished:
+            job.crash_step = -1  # a new server tries anew
             if job.state in ("running", "stopping"):
                 self.become(job, "interrupted", "The server ended while the job ran.")
             if job.state == "interrupted":

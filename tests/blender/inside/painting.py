@@ -216,7 +216,7 @@ class Layout:
     def row(self, **_) -> "Layout":
         return self
 
-    column = box = row
+    column = box = split = row
 
 
 def drawn(kind):

@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 
 LOG = Path(os.environ["MAQUETTE_SHOT_LOG"])
+SEEN = 170  # steps of the second job, of 200, so that its preview has colours
 MODULE = "bl_ext.user_default.maquette"
 bpy.context.preferences.view.show_splash = False
 
@@ -72,7 +73,8 @@ def apply() -> float:
     region = next(region for region in area.regions if region.type == "WINDOW")
     window = bpy.context.window_manager.windows[0]
     with bpy.context.temp_override(window=window, area=area, region=region):
-        bpy.ops.maquette.result_apply("EXEC_DEFAULT", True)
+        bpy.ops.ed.undo_push(message="the scene, which a timer made")
+        bpy.ops.maquette.result_apply("EXEC_DEFAULT", True)  # True: as a button, with its undo step
         assert thing.material_slots
         bpy.ops.ed.undo()
         thing = bpy.data.objects["Suzanne"]
@@ -85,7 +87,7 @@ def apply() -> float:
 
 
 def wait_for_progress() -> float | None:
-    if rows()[0].stage != "paint" or rows()[0].step < 3:
+    if rows()[0].stage != "paint" or rows()[0].step < SEEN:
         story.insert(0, wait_for_progress)
         return 0.1
     return say_ready()

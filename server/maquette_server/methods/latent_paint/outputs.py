@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...baking import surface
 from ...cameras import sampling
 from ...geometry import seams, uv
 from ...media import contact_sheet, glb, png
@@ -50,24 +51,42 @@ def sheet(seen: textured_mesh.TexturedMesh) -> NDArray[np.uint8]:
 
 
 def figures(
-    target: targets.Target, texture: NDArray[np.uint8], seen: NDArray[np.bool_], prompt: str
+    target: targets.Target,
+    texture: NDArray[np.uint8],
+    texels: surface.SurfaceTexels,
+    seen: NDArray[np.bool_],
+    prompt: str,
 ) -> dict[str, Any]:
-    """Numbers of the method's own about its result."""
+    """Numbers of the method's own about its result. seen: [N], of the texels that a picture painted."""
     result: dict[str, Any] = {
         "faces": len(target.mesh.triangles),
         "uv": target.uv_source,
         "charts": target.charts,
         "texture_size": texture.shape[0],
         "unseen_texels": float(1 - seen.mean()) if len(seen) else 0.0,
+        "visible_unseen": 0.0 if seen.all() else _visible_unseen(target, texels, seen),
         "seam_step": seams.step_ratio(target.positions, target.triangles, target.painted_uvs, texture),
     }
     named = [name for name in colour_names.NAMES if re.search(rf"\b{name}\b", prompt.lower())]
     if len(named) == 1:
         colours = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, texture)
-        pixels = []
-        for k in range(8):
-            view = sampling.place(65.0, 45.0 * k, 1.65, size=96, fov=45.0, around=sampling.LOOK_AT)
-            rgba, _ = colours.draw(view.camera)
-            pixels.append(rgba[rgba[..., 3] == 255][:, :3] / 255)
-        result["named_colour"] = {named[0]: colour_names.share(np.concatenate(pixels), named[0])}
+        result["named_colour"] = {named[0]: colour_names.share(_pixels(colours) / 255, named[0])}
     return result
+
+
+def _visible_unseen(target: targets.Target, texels: surface.SurfaceTexels, seen: NDArray[np.bool_]) -> float:
+    """Share of the object's pixels, from the eight views, that show texels filled from nearby."""
+    marks = np.zeros((texels.side, texels.side, 3), np.uint8)
+    marks.reshape(-1, 3)[texels.index[~seen]] = 255
+    drawn = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, marks)
+    return float((_pixels(drawn)[:, 0] > 127).mean())
+
+
+def _pixels(seen: textured_mesh.TexturedMesh) -> NDArray[np.uint8]:
+    """[n, 3], the pixels of eight small views that the object fills."""
+    found = []
+    for k in range(8):
+        view = sampling.place(65.0, 45.0 * k, 1.65, size=96, fov=45.0, around=sampling.LOOK_AT)
+        rgba, _ = seen.draw(view.camera)
+        found.append(rgba[rgba[..., 3] == 255][:, :3])
+    return np.concatenate(found)

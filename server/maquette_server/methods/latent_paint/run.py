@@ -108,13 +108,13 @@ def run(ctx: base.RunContext) -> base.Run:
 
     ctx.timer.stage("write")
     yield base.Step(done, chosen.steps, "write", state=lambda: task.at(done))
-    figures = outputs.figures(target, picture, seen, params.prompt)
+    figures = outputs.figures(target, picture, texels, seen, params.prompt)
     figures |= {"steps": done, "guidance_scale": chosen.guidance_scale, "loss": dict(work.losses())}
-    if figures["unseen_texels"] > 0.05:
+    if figures["visible_unseen"] > 0.01:
         ctx.warn(
             "paint.unseen",
-            f"{figures['unseen_texels']:.0%} of the texture is hidden from every view; "
-            "it was filled from nearby.",
+            f"{figures['visible_unseen']:.0%} of what one sees of the object was hidden from every view of the "
+            "painting; it was filled from nearby.",
         )
     return base.Result(
         outputs.items(target, picture, params.rasteriser),

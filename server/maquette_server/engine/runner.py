@@ -1,0 +1,334 @@
+"""Jobs that are with a worker: how they start, what the workers say about them, and how they end.
+
+A worker's word counts only while its attempt is the newest of its job (*fencing*).
+"""
+
+import contextlib
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from maquette_wire import messages
+from maquette_wire.errors import UserError
+
+from .. import config as configuration
+from ..methods import base
+from . import admission, attempts, blobs, executor, journal, ledger, reports, runs
+from . import worker_messages as wire
+
+log = logging.getLogger(__name__)
+
+DISK_FULL = "The disk is full. Free some space, then resume the job: its checkpoint is kept."
+
+
+class Runner:
+    """`runs` by worker. `wishes` says for a job id what preview is wanted of it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: configuration.Config,
+        methods: Mapping[str, base.Method],
+        models: Mapping[str, configuration.ModelEntry],
+        workers: executor.Executor,
+        book: ledger.Ledger,
+        store: blobs.BlobStore,
+    ) -> None:
+        self._folder, self._config, self._methods, self._models = folder, config, methods, models
+        self._executor, self._ledger, self._blobs = workers, book, store
+        self.runs: dict[executor.Worker, runs.Run] = {}
+        self.wishes: Callable[[str], messages.PreviewWish | None] = lambda job_id: None
+
+    def run_of(self, job: journal.Job) -> runs.Run | None:
+        """The run of a job that is with a worker."""
+        return next((run for run in self.runs.values() if run.job is job), None)
+
+    def remove_attempts(self, job: journal.Job) -> None:
+        """Removes all files of a job's attempts."""
+        shutil.rmtree(self._job_folder(job), ignore_errors=True)
+
+    def _job_folder(self, job: journal.Job) -> Path:
+        return self._folder / "jobs" / job.job_id
+
+    # ---- to a worker ---------------------------------------------------------------------------------------
+
+    def start(self, job: journal.Job, worker: executor.Worker) -> None:
+        """Starts the next attempt of a job; a job that cannot start fails, or waits for room on the disk."""
+        path = None
+        with self._paused_without_room(job):
+            try:
+                path = self._prepare(job)
+            except UserError as error:
+                if _no_room(error):
+                    raise
+                self._fail(job, _fault(error))
+        if path is None:
+            return
+        run = self.runs[worker] = runs.Run(job, job.attempt, worker)
+        self._executor.send(worker, wire.Start(request=str(path)))
+        assert worker.process is not None
+        run.sampler.watch(worker.process.pid)
+        if job.stop_wished:
+            self._executor.send(worker, wire.Stop(job_id=job.job_id))
+        self.refresh_wishes()
+
+    def _prepare(self, job: journal.Job) -> Path:
+        """The next attempt's folder with its request. The number is stored first: it fences older attempts
+        off.
+        """
+        method = admission.method_of(job.request.method, self._methods)
+        names = admission.models_for(method, job.request.model, self._models, self._config.default_model)
+
+        def work() -> None:
+            job.attempt += 1
+            self._ledger.become(job, "running")
+            if job.stop_wished:
+                self._ledger.become(job, "stopping")
+
+        job_folder = self._job_folder(job)
+        attempt_folder = attempts.attempt_folder(job_folder, job.attempt + 1)
+        attempt_folder.mkdir(parents=True, exist_ok=True)
+        request = wire.Request(
+            job_id=job.job_id,
+            attempt=job.attempt + 1,
+            method=method.name,
+            package=method.package,
+            params=job.request.params,
+            inputs=job.request.inputs,
+            seed=job.request.seed,
+            models={kind: self._models[name].path for kind, name in names.items()},
+            job_folder=str(job_folder),
+            blob_folder=str(self._blobs.folder),
+            checkpoint_seconds=self._config.checkpoint_seconds,
+            budget=self._config.limits.job,
+        )
+        path = attempt_folder / "request.msgpack"
+        path.write_bytes(msgspec.msgpack.encode(request))
+        self._ledger.store(job, work)
+        return path
+
+    def refresh_wishes(self) -> None:
+        """Asks `wishes` again for every running job."""
+        for run in self.runs.values():
+            wish = self.wishes(run.job.job_id)
+            if run.current and wish != run.wish:
+                run.wish = wish
+                max_px, min_ms = (wish.max_px, wish.min_ms) if wish else (0, 0)
+                self._executor.send(
+                    run.worker, wire.Wish(job_id=run.job.job_id, max_px=max_px, min_ms=min_ms)
+                )
+
+    def stop(self, run: runs.Run) -> None:
+        """Stop and keep: the method finishes early."""
+        run.ask("stop")
+        self._executor.send(run.worker, wire.Stop(job_id=run.job.job_id))
+
+    def cancel(self, run: runs.Run) -> None:
+        """Ends a run whose job is over already."""
+        run.ask("cancel")
+        self._executor.send(run.worker, wire.Cancel(job_id=run.job.job_id))
+
+    def halt(self, run: runs.Run, purpose: runs.Purpose, sentence: str) -> None:
+        """Checkpoint, then close the method; the sentence says why."""
+        run.ask(purpose, sentence)
+        self._executor.send(run.worker, wire.Halt(job_id=run.job.job_id))
+
+    # ---- from a worker -------------------------------------------------------------------------------------
+
+    def hear(self, worker: executor.Worker, message: wire.Attempted) -> None:
+        """Takes in what a worker says about an attempt."""
+        run = self.runs.get(worker)
+        if run is None or (run.job.job_id, run.attempt) != (message.job_id, message.attempt):
+            log.warning("job %s: word of an old attempt is refused", message.job_id)
+            return
+        try:
+            self._attempted(run, message)
+        except (UserError, OSError) as error:
+            if not _no_room(error):
+                raise
+            self._front_without_room(run)
+
+    def _attempted(self, run: runs.Run, message: wire.Attempted) -> None:
+        over = isinstance(message, wire.Finished | wire.Halted | wire.Cancelled | wire.Broke)
+        if over:
+            del self.runs[run.worker]
+        if not run.current:
+            if over:
+                self.remove_attempts(run.job)
+        elif isinstance(message, wire.Started):
+            run.device = run.worker.device = message.device  # "auto" is no longer in doubt
+        elif isinstance(message, wire.Progressed):
+            self._ledger.progress[run.job.job_id] = message.body
+            run.newest["progress"] = self._ledger.tell(run.job, message.body)
+        elif isinstance(message, wire.Warned):
+            self._ledger.warn(run.job, message.code, message.sentence)
+        elif isinstance(message, wire.Snapped):
+            self._take_snapshot(run, message)
+        elif isinstance(message, wire.Checkpointed):
+            attempts.remove_old_checkpoints(self._job_folder(run.job))
+        elif isinstance(message, wire.Stopping):
+            run.deadline = None  # it has heard; finishing may take its time
+        elif isinstance(message, wire.Finished):
+            self._succeed(run, self._adopt(message.items), message)
+        elif isinstance(message, wire.Halted):
+            self._halted(run, message.code == "disk.full")
+        elif isinstance(message, wire.Broke):
+            self._fail(run.job, _with_log(message.fault, run.worker))
+
+    def _halted(self, run: runs.Run, disk_full: bool) -> None:
+        if disk_full:
+            self._pause_for_room(run.job)
+        elif run.purpose == "interrupt":
+            self._ledger.become(run.job, "interrupted", run.sentence)
+        else:
+            self._ledger.become(run.job, "paused", run.sentence)
+
+    def _front_without_room(self, run: runs.Run) -> None:
+        """The front itself could not write: the job pauses, whatever its worker is about to do."""
+        log.warning("job %s: no room on the disk", run.job.job_id)
+        if self.runs.get(run.worker) is not run:
+            if run.current:
+                self._pause_for_room(run.job)
+        elif run.purpose == "":
+            self.halt(run, "full", DISK_FULL)
+
+    @contextlib.contextmanager
+    def _paused_without_room(self, job: journal.Job) -> Iterator[None]:
+        """What is done to a job here pauses it instead when there is no room on the disk."""
+        try:
+            yield
+        except (UserError, OSError) as error:
+            if not _no_room(error):
+                raise
+            self._pause_for_room(job)
+
+    def _pause_for_room(self, job: journal.Job) -> None:
+        """When not even that can be written, it holds until a restart, which tries the job again."""
+        try:
+            self._ledger.become(job, "paused", DISK_FULL)
+        except UserError:
+            log.exception("job %s: its pause could not be written down", job.job_id)
+            job.state = "paused"
+
+    def worker_ended(self, worker: executor.Worker, status: int) -> None:
+        """A worker's process has ended: on purpose, or by what it did."""
+        on_purpose = worker.doomed
+        self._executor.gone(worker)
+        run = self.runs.pop(worker, None)
+        if run is None:
+            log.info("the worker of %s ended with status %d", worker.device, status)
+        elif not run.current:
+            self.remove_attempts(run.job)
+        else:
+            with self._paused_without_room(run.job):
+                if not on_purpose:
+                    self._crashed(run, executor.why_it_ended(status))
+                elif run.purpose == "stop":
+                    self._keep_snapshot(run)
+                else:
+                    self._halted(run, disk_full=False)
+
+    def _crashed(self, run: runs.Run, why: str) -> None:
+        """Tried once more; a second crash without a newer checkpoint in between is the end."""
+        job = run.job
+        log.warning("job %s: the worker ended, %s", job.job_id, why)
+        newest = attempts.newest_step(self._job_folder(job))
+        if 0 <= newest <= job.crash_step:
+            sentence = f"The worker process ended twice at the same place: {why}."
+            self._fail(job, messages.Fault(code="job.crashed", sentence=sentence, hint="Try a smaller size."))
+            return
+
+        def work() -> None:
+            job.crash_step = newest
+            self._ledger.become(job, "interrupted", f"The worker process ended: {why}.")
+            self._ledger.become(job, "queued", "The job is tried once more from its newest checkpoint.")
+
+        self._ledger.store(job, work)
+
+    def _take_snapshot(self, run: runs.Run, message: wire.Snapped) -> None:
+        items = self._adopt(message.items)
+        for digest in self._ledger.add_snapshot(run.job, message.step, items):
+            self._blobs.drop(digest)
+        preview = None
+        if message.preview:
+            path = Path(message.preview)
+            preview = np.frombuffer(path.read_bytes(), np.uint8).reshape(message.preview_shape)
+            path.unlink()
+        body = messages.SnapshotBody(step=message.step, items=items)
+        run.newest["snapshot"] = self._ledger.tell(run.job, body, preview)
+
+    def _adopt(self, made: Sequence[wire.Made]) -> tuple[messages.ResultItem, ...]:
+        """The files as blobs. Raises UserError `disk.full`."""
+        for file in made:
+            self._blobs.adopt(Path(file.file), file.digest)
+        return tuple(
+            messages.ResultItem(
+                role=file.role,
+                name=file.name,
+                digest=file.digest,
+                size=file.size,
+                dtype=file.dtype,
+                shape=file.shape,
+            )
+            for file in made
+        )
+
+    # ---- ends ----------------------------------------------------------------------------------------------
+
+    def _keep_snapshot(self, run: runs.Run) -> None:
+        job = run.job
+        if not job.snapshots:
+            sentence = "The job was stopped before there was anything to keep."
+            self._fail(job, messages.Fault(code="job.nothing_to_keep", sentence=sentence))
+            return
+        progress = self._ledger.progress.get(job.job_id)
+        self._succeed(run, job.snapshots[-1][1], reports.of_snapshot(job, run.device, progress))
+
+    def _succeed(
+        self, run: runs.Run, items: tuple[messages.ResultItem, ...], finished: wire.Finished
+    ) -> None:
+        job = run.job
+        method = self._methods[job.request.method]
+        report = reports.build(
+            job,
+            msgspec.to_builtins(method.read_params(job.request.params)),
+            admission.models_for(method, job.request.model, self._models, self._config.default_model),
+            self._ledger.warnings(job),
+            run.sampler.peak_mb,
+            finished,
+        )
+        data = reports.to_json(report)
+        file = messages.ResultItem(
+            role="figures", name="report.json", digest=self._blobs.add(data), size=len(data)
+        )
+        body = messages.ResultBody(items=(*items, file), report=report, kept=finished.kept)
+        self._ledger.finish(job, "succeeded", body)
+        self.remove_attempts(job)
+
+    def _fail(self, job: journal.Job, fault: messages.Fault) -> None:
+        """The attempts stay, so that the job can be resumed once the reason is mended."""
+        log.info("job %s: failed with %s", job.job_id, fault.code)
+        self._ledger.finish(job, "failed", messages.FailedBody(fault=fault))
+
+
+def _with_log(fault: messages.Fault, worker: executor.Worker) -> messages.Fault:
+    """A fault of ours says where its details are."""
+    if fault.code != "job.failed":
+        return fault
+    hint = f"'{worker.folder / executor.LOG}' has the details under {fault.log_id}."
+    return msgspec.structs.replace(fault, hint=hint)
+
+
+def _no_room(error: BaseException) -> bool:
+    if isinstance(error, UserError):
+        return error.code in ("disk.full", "quota.disk")
+    return journal.is_disk_full(error)
+
+
+def _fault(error: UserError) -> messages.Fault:
+    return messages.Fault(
+        code=error.code, sentence=error.sentence, hint=error.hint, fix=error.fix, log_id=error.log_id
+    )

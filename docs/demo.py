@@ -18,9 +18,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "demo"
 MODULE = "bl_ext.user_default.maquette"
-PROMPT = "a golden dragon"
+PROMPT = "a red dragon"
 SEED = 1
-SIDE = 640  # pixels of the picture
+SIDE = 560  # pixels of the picture
 SAMPLES = 24
 LIMIT = 900.0  # s for the painting
 
@@ -64,6 +64,7 @@ def main(profile: Path) -> None:
     OUT.mkdir(exist_ok=True)
     say("Rendering ...")
     render(bpy, OUT / "painted.png")
+    bpy.context.preferences.filepaths.save_version = 0  # an earlier demonstration is replaced, not kept
     bpy.ops.wm.save_as_mainfile(filepath=str(OUT / "painted.blend"), compress=True)
     for name in ("painted.png", "painted.blend"):
         if not (OUT / name).stat().st_size:
@@ -81,11 +82,13 @@ def scene(bpy: Any) -> Any:
     tilt = (math.radians(45), 0, math.radians(37))
     bpy.ops.object.light_add(type="AREA", location=(3, -4, 5), rotation=tilt)
     light = bpy.context.object.data
-    light.energy, light.size = 350, 4
+    light.energy, light.size = 200, 4
     bpy.ops.object.camera_add(location=(1.7, -4.6, 0.9), rotation=(math.radians(80), 0, math.radians(20)))
     bpy.context.scene.camera = bpy.context.object
     world = bpy.data.worlds.new("World")
-    world.color = (0.35, 0.35, 0.35)
+    if world.node_tree is None:
+        world.use_nodes = True  # Blender 4.x; later versions always have the nodes
+    world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.75, 0.78, 0.85, 1)
     bpy.context.scene.world = world
     bpy.ops.mesh.primitive_monkey_add()
     monkey = bpy.context.object

@@ -113,8 +113,8 @@ def run(ctx: base.RunContext) -> base.Run:
     if figures["visible_unseen"] > 0.01:
         ctx.warn(
             "paint.unseen",
-            f"{figures['visible_unseen']:.0%} of what one sees of the object was hidden from every view of the "
-            "painting; it was filled from nearby.",
+            f"{figures['visible_unseen']:.0%} of what one sees of the object was hidden from every view; "
+            "it was filled from nearby.",
         )
     return base.Result(
         outputs.items(target, picture, params.rasteriser),

@@ -82,13 +82,13 @@ def scene(bpy: Any) -> Any:
     tilt = (math.radians(45), 0, math.radians(37))
     bpy.ops.object.light_add(type="AREA", location=(3, -4, 5), rotation=tilt)
     light = bpy.context.object.data
-    light.energy, light.size = 200, 4
+    light.energy, light.size = 320, 4
     bpy.ops.object.camera_add(location=(1.7, -4.6, 0.9), rotation=(math.radians(80), 0, math.radians(20)))
     bpy.context.scene.camera = bpy.context.object
     world = bpy.data.worlds.new("World")
     if world.node_tree is None:
         world.use_nodes = True  # Blender 4.x; later versions always have the nodes
-    world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.75, 0.78, 0.85, 1)
+    world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.3, 0.32, 0.36, 1)
     bpy.context.scene.world = world
     bpy.ops.mesh.primitive_monkey_add()
     monkey = bpy.context.object

@@ -84,7 +84,7 @@ def test_an_unseen_view_of_a_baked_pattern_is_right_to_35_db(smooth):
     positions, triangles, uvs = sphere()
     texture = (smooth[0] * 255 + 0.5).astype(np.uint8)
     camera = sampling.place(70.0, 77.0, 2.6, size=512, fov=45.0, target=ORIGIN).camera
-    rgba, _ = textured_mesh.render(positions, triangles, uvs, texture, camera)
+    rgba, _ = textured_mesh.TexturedMesh(positions, triangles, uvs, texture).draw(camera)
     rasteriser = choose.make("auto", positions, triangles)
     truth = picture_of(rasteriser, positions, triangles, camera, pattern)
     inside = rgba[..., 3] == 255

@@ -65,17 +65,6 @@ class TexturedMesh:
         return (rgba * 255 + 0.5).clip(0, 255).astype(np.uint8), raster.depth[1::2, 1::2].copy()
 
 
-def render(
-    positions: NDArray[np.floating],
-    triangles: NDArray[np.int32],
-    corner_uvs: NDArray[np.float32],
-    texture_u8: NDArray[np.uint8],
-    camera: Pinhole,
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """One unshaded view; see `TexturedMesh.draw`."""
-    return TexturedMesh(positions, triangles, corner_uvs, texture_u8).draw(camera)
-
-
 def _boxed(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     height, width = picture.shape[0] // _SAMPLES, picture.shape[1] // _SAMPLES
     return picture.reshape(height, _SAMPLES, width, _SAMPLES, -1).mean((1, 3))

@@ -5,6 +5,7 @@ One thread for arithmetic and no network for models hold for the tests and for e
 
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,10 @@ for _name, _value in {
 import hypothesis  # noqa: E402  # the environment above must stand before any library reads it
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A suite started in the background ignores Ctrl-C, and so would its children; tests send it on purpose.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 

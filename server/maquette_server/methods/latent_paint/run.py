@@ -242,10 +242,10 @@ def _bake(job: Job, work: painting.Painting, baked: views.Accumulator) -> Genera
 
 
 def _cuts(job: Job) -> tuple[NDArray[np.float32], float]:
-    """Where the UV map is cut, [E, 2, 3] in the work frame, and the size of a decoded pixel there."""
+    """Where the UV map is cut, [E, 2, 3] in the work frame, and the size of 1.5 decoded pixels there."""
     edges = seams.cut_edges(job.target.triangles, job.target.painted_uvs, job.target.positions)
     pixels = job.chosen.bake_latents * job.model.factor
-    return job.target.positions[edges.vertices], 2 * _RADIUS / pixels
+    return job.target.positions[edges.vertices], 1.5 * 2 * _RADIUS / pixels
 
 
 def _bake_cameras(chosen: deciding.Settings, pixels: int) -> list[Pinhole]:

@@ -80,9 +80,9 @@ def model(folder: str) -> Finding:
 
 
 def hash_grid() -> Finding:
-    """Which hash grid fields would use."""
+    """Whether tiny-cuda-nn, the hash grid of fields to come, works here."""
     if importlib.util.find_spec("tinycudann") is None:
-        return {"ok": True, "text": "torch (tiny-cuda-nn is not installed)"}
+        return {"ok": False, "text": "tiny-cuda-nn is not installed; no method of this version needs it"}
     tinycudann = importlib.import_module("tinycudann")
     encoding = tinycudann.Encoding(3, {"otype": "HashGrid", "n_levels": 2, "n_features_per_level": 2})
     return {"ok": True, "text": f"tiny-cuda-nn, {encoding.n_output_dims} outputs from a grid of two levels"}

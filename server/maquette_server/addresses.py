@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +68,18 @@ def runtime_file(port: int) -> Path:
 def read_running(port: int) -> Running | None:
     """Token, process and data folder of the server on that port; None when none has said so."""
     try:
-        return msgspec.json.decode(runtime_file(port).read_bytes(), type=Running)
+        path = runtime_file(port)
+        return msgspec.json.decode(path.read_bytes(), type=Running) if _ours(path) else None
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def _ours(path: Path) -> bool:
+    """False for a file that another user could have put there: without a session folder it lies in /tmp."""
+    if not hasattr(os, "getuid"):
+        return path.exists()
+    about = path.lstat()
+    return stat.S_ISREG(about.st_mode) and about.st_uid == os.getuid()
 
 
 def write_running(port: int, running: Running) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .errors import UserError
 
 DType = Literal["u1", "u2", "i4", "i8", "f2", "f4", "f8"]
-Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Extent = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Shape = Annotated[tuple[Extent, ...], msgspec.Meta(max_length=6)]
 

@@ -12,7 +12,7 @@ import msgspec
 
 from .arrays import ArrayRef, Digest, FrameArray
 
-Id = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=16384)]
@@ -179,7 +179,7 @@ class ResultItem(Record):
     """One thing a job gives back: a file by content, or an array (`dtype` and `shape` set)."""
 
     role: ResultRole
-    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")]
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
     """file name, such as texture.png"""
     digest: Digest
     size: Count

@@ -1,5 +1,6 @@
 """Facts about whole painting jobs, run in this process on a tiny checkpoint with random weights."""
 
+import dataclasses
 import hashlib
 import io
 from collections.abc import Callable
@@ -266,3 +267,38 @@ def test_an_empty_prompt_is_refused_before_anything_else(prompt):
 def test_a_misspelt_setting_is_named():
     with pytest.raises(errors.UserError, match="stepz"):
         latent_paint.METHOD.read_params({"prompt": "x", "stepz": 3})
+
+
+def test_a_mesh_turned_inside_out_is_painted_as_well(model):
+    ctx = context(model)
+    kept = ctx.array
+    flipped = {ctx.inputs["mesh"].triangles.digest, ctx.inputs["mesh"].corner_uvs.digest}
+    turned = dataclasses.replace(
+        ctx, array=lambda ref: kept(ref)[:, ::-1].copy() if ref.digest in flipped else kept(ref)
+    )
+    result = finish(turned)
+    assert result.figures["unseen_texels"] < 0.1
+    assert texture_of(result).any()
+
+
+def test_the_parity_preset_takes_no_mask(model):
+    with pytest.raises(errors.UserError) as caught:
+        finish(context(model, preset="parity", mask=half_mask(), texture=np.zeros((128, 128, 3), np.uint8)))
+    assert caught.value.code == "params.bad"
+
+
+def test_an_oblong_texture_to_start_from_is_refused(model):
+    with pytest.raises(errors.UserError, match="128 x 64"):
+        finish(context(model, texture=np.zeros((64, 128, 3), np.uint8)))
+
+
+def test_a_snapshot_of_a_masked_job_keeps_what_the_mask_keeps(model):
+    existing = np.full((128, 128, 3), 77, np.uint8)
+    taken = []
+
+    def look(step: base.Step) -> None:
+        if step.snapshot is not None and not taken:
+            taken.append(step.snapshot(128))
+
+    finish(context(model, texture=existing, mask=half_mask(), feather=0), look)
+    assert (taken[0].preview[:, 64 + 17 :, :3] == 77).all()

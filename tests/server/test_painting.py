@@ -224,3 +224,13 @@ def test_every_weighting_gives_a_finite_gradient_at_both_ends(model, name):
     t = torch.tensor([20, 980])
     e = torch.cat([model.text.embed("")] * 2 + [model.text.embed("red")] * 2)
     assert bool(torch.isfinite(guidance.gradient(z, t, torch.randn_like(z), e)).all())
+
+
+@pytest.mark.parametrize("prompt", ["\u7ea2" * 200, "red-" * 100, "x" * 500])
+def test_a_prompt_without_spaces_is_cut_within_a_word(model, prompt):
+    kept, lost = model.text.cut(prompt, sampling.VIEW_WORDS)
+    assert kept
+    assert lost
+    assert kept + lost == prompt
+    whole = model.text._pieces(f"{kept}, overhead view")
+    assert len(whole) + 2 <= model.text.max_tokens

@@ -95,3 +95,10 @@ def test_torch_generators_differ_by_name_and_seed():
     assert torch.equal(draw(1, "a"), draw(1, "a"))
     assert not torch.equal(draw(1, "a"), draw(1, "b"))
     assert not torch.equal(draw(1, "a"), draw(2, "a"))
+
+
+def test_a_checkpoint_never_keeps_a_state_that_is_not_finite():
+    task = Task(frozenset({60}))
+    kept = [(s.step, s.state().values["value"]) for s in loop.optimise(task, 0, 62, "paint", None)]
+    assert dict(kept)[61] == 50  # the good copy; the newest losses are NaN
+    assert dict(kept)[62] == 62

@@ -58,7 +58,9 @@ class Accumulator:
     ) -> None:
         towards = camera.position.astype(np.float32) - self.surface.position[part]
         distance = np.sqrt(np.einsum("nc,nc->n", towards, towards))
-        cosine = np.einsum("nc,nc->n", towards, self.surface.normal[part]) / np.maximum(distance, 1e-12)
+        # Either side: the depth test below decides what is seen, so a mesh turned inside out bakes as well.
+        cosine = np.abs(np.einsum("nc,nc->n", towards, self.surface.normal[part]))
+        cosine /= np.maximum(distance, 1e-12)
         facing = np.flatnonzero(cosine > _LEAST_COSINE)
         share, depth = _projected(camera, towards[facing])
         inside = ((share > 0) & (share < 1)).all(1) & (depth > 0)

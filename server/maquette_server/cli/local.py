@@ -69,18 +69,21 @@ def start(
         raise UserError(
             "output.unusable", f"'{out}' cannot be written: {error.strerror}.", hint="Choose another --out."
         ) from error
+    submitted = False
     try:
         with _running(folder, ticket, settings) as engine:
             for blob in request.blobs.values():
                 engine.put_bytes(blob)
             job_id = engine.submit(request.submit, "command line").job_id
+            submitted = True
             show.remark(notice)
             for note in request.notes:
                 show.remark(note, "mesh.note", job_id)
             _see_through(engine, job_id, out, ticket, show)
     except (UserError, KeyboardInterrupt):
-        # Ctrl-C after the submission is a Stopped; before it there is nothing to go on with.
-        remove(out, made)
+        # Before the submission there is nothing to go on with; after it the job stays whatever happens.
+        if not submitted:
+            remove(out, made)
         raise
     except endings.JobFault as error:
         if error.fault.code not in KEPT_AFTER:

@@ -50,11 +50,19 @@ class TextEncoder:
         """The part of the prompt that fits before the longest view word, and the rest."""
         suffixes = [len(self._pieces(f", {word} view")) + 2 for word in words if word]
         room = self.max_tokens - max([_RESERVED, *suffixes])
-        parts = re.findall(r"\S+\s*", prompt)
-        count = len(parts)
-        while count > 1 and len(self._pieces("".join(parts[:count]))) > room:
-            count -= 1
-        return "".join(parts[:count]).rstrip(), "".join(parts[count:]).rstrip()
+        # Between words where there are any, else within one: some scripts have no spaces.
+        ends = [match.end() for match in re.finditer(r"\S+\s*", prompt)]
+        if ends and len(self._pieces(prompt[: ends[0]])) > room:
+            ends = list(range(1, ends[0] + 1))
+        fits = 0
+        low, high = 0, len(ends)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if len(self._pieces(prompt[: ends[middle - 1]])) <= room:
+                low, fits = middle, ends[middle - 1]
+            else:
+                high = middle - 1
+        return prompt[:fits].rstrip(), prompt[fits:].strip()
 
     def remark(self, prompt: str, words: Sequence[str], warn: Callable[[str, str], None]) -> None:
         """Warns about a prompt that was cut, or of which the model knows no word."""

@@ -45,6 +45,11 @@ def optimise(
     Raises UserError `model.bad` when the losses are not finite again and again.
     """
     good, good_step, returns = task.state(), start, 0
+
+    def state() -> State:
+        """What a checkpoint may keep: never a state whose losses are not finite."""
+        return task.state() if _finite(task.losses()) else good
+
     step = start
     losses: Mapping[str, float] = {}
     while step < total:
@@ -52,7 +57,7 @@ def optimise(
         step += 1
         if step % _CHECK_EVERY == 0 or step == total:
             losses = task.losses()
-            if all(math.isfinite(value) for value in losses.values()):
+            if _finite(losses):
                 good, good_step = task.state(), step
             else:
                 returns += 1
@@ -65,6 +70,10 @@ def optimise(
                 log.warning("losses are not finite at step %d; going back to step %d", step, good_step)
                 task.rewind(good)
                 step = good_step
-        if (yield Step(step, total, stage, losses, state=task.state, snapshot=snapshot)):
+        if (yield Step(step, total, stage, losses, state=state, snapshot=snapshot)):
             break
     return step
+
+
+def _finite(losses: Mapping[str, float]) -> bool:
+    return all(math.isfinite(value) for value in losses.values())

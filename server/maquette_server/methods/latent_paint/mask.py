@@ -59,6 +59,12 @@ def shrunk(weight: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return smaller
 
 
+def at_side(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """A square picture [S, S, 3] at another size, each texel the nearest one: for previews."""
+    rows = np.arange(side) * picture.shape[0] // side
+    return picture[rows][:, rows]
+
+
 def composite(
     painted: NDArray[np.uint8],
     existing: NDArray[np.uint8],

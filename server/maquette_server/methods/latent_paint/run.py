@@ -84,6 +84,9 @@ def run(ctx: base.RunContext) -> base.Run:
         for _ in _bake(job, work, baked):
             pass
         picture = latent_views.to_u8(baked.finish(*_cuts(job))[0])
+        if weight is not None:
+            share = mask.shrunk(weight, side)
+            picture = mask.composite(picture, mask.at_side(_kept(target, picture), side), share, coarse.used)
         opaque = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
         return base.Snapshot(outputs.drawn(target, picture), opaque)
 
@@ -102,6 +105,12 @@ def run(ctx: base.RunContext) -> base.Run:
         for count in _bake(job, work, baked):
             yield base.Step(count, _bake_count(chosen), "bake", state=lambda: task.at(done))
         texture, seen = baked.finish(*_cuts(job))
+        if not seen.any():
+            raise UserError(
+                "mesh.bad",
+                f"No view sees any of the painted surface of '{target.mesh.name}'.",
+                hint="Remove faces that cover it all, or paint a simpler mesh.",
+            )
     picture = latent_views.to_u8(texture)
     if weight is not None:
         picture = mask.composite(picture, _kept(target, picture), weight, texels.used)

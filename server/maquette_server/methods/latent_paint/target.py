@@ -85,10 +85,16 @@ def prepare(ctx: base.RunContext) -> Generator[base.Step, bool | None, Target]:
     mask_picture = _picture(ctx, "mask", "mask.bad")
     masked = mask_picture is not None or mesh.corner_weights is not None
     size = params.texture_size
+    if params.preset == "parity" and (existing is not None or masked):
+        raise UserError(
+            "params.bad",
+            "The parity preset paints whole objects from noise: it takes no mask and no texture.",
+            hint="Choose another preset.",
+        )
     if existing is not None:
         existing = existing[..., :3]
-        if masked:
-            size = _square_side(existing)
+        side = _square_side(existing)
+        size = side if masked else size
     usable, reason = (False, "it has no UV map") if mesh.corner_uvs is None else uv.usable(mesh, size)
     charts = None
     if usable and mesh.corner_uvs is not None:
@@ -150,7 +156,7 @@ def _square_side(picture: NDArray[np.uint8]) -> int:
     if height != width or not 64 <= height <= 4096:
         raise UserError(
             "texture.bad",
-            f"The texture has {width} x {height} texels; a masked job needs a square one of 64 to 4096.",
-            hint="Resize the texture, or paint without a mask.",
+            f"The texture has {width} x {height} texels; painting needs a square one of 64 to 4096.",
+            hint="Resize the texture, or paint without it.",
         )
     return height

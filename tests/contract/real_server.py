@@ -123,6 +123,13 @@ class Client:
                 self.frames.append(one.frames)
         return happened
 
+    def until_hung(self, job_id: str, step: int) -> None:
+        """Until the step is told and, a second later, the worker is surely inside the one that never ends."""
+        self.until_step(job_id, step)
+        inside = time.monotonic() + 1.0
+        while time.monotonic() < inside:
+            self.pump()
+
     def until(self, reached: Callable[[], bool], timeout: float = 60.0) -> None:
         """Pumps until that is so."""
         deadline = time.monotonic() + timeout

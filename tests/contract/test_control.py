@@ -49,7 +49,7 @@ def test_stop_of_a_step_that_never_ends_keeps_the_newest_snapshot(
     client = connect(server, follow=False)
     client.link.follow(preview=WISH)
     job = client.submit("hanging", steps=5, snapshots=True)
-    client.until_step(job, 5)
+    client.until_hung(job, 5)
     client.control(job, "stop")
     client.until_state(job, "succeeded")
     newest = client.bodies(messages.SnapshotBody, job)[-1]
@@ -61,7 +61,7 @@ def test_stop_of_a_step_that_never_ends_keeps_the_newest_snapshot(
 
 def test_stop_with_nothing_to_keep_fails_and_says_so(client: Client) -> None:
     job = client.submit("hanging")
-    client.until_step(job, 1)
+    client.until_hung(job, 1)
     client.control(job, "stop")
     client.until_state(job, "failed")
     assert client.bodies(messages.FailedBody, job)[-1].fault.code == "job.nothing_to_keep"

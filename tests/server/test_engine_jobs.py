@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from maquette_server import config
-from maquette_server.engine import blobs, engine, executor, journal
+from maquette_server.engine import blobs, engine, executor, journal, runner
 from maquette_server.engine import worker_messages as wire
 from maquette_wire import arrays, messages
 from maquette_wire.errors import UserError
@@ -290,3 +290,24 @@ def test_the_word_of_an_old_attempt_is_refused(jobs: engine.JobEngine) -> None:
     bodies = until(jobs, job, "succeeded")
     assert body not in bodies
     assert not [body for body in bodies if isinstance(body, messages.FailedBody)]
+
+
+def test_a_fault_of_the_front_about_one_job_ends_that_job_alone(
+    jobs: engine.JobEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, broken = runner.Runner._attempted, []
+
+    def stumble(self: Any, run: Any, message: Any) -> None:
+        if not broken:
+            broken.append(message)
+            raise RuntimeError("a fault of ours")
+        real(self, run, message)
+
+    monkeypatch.setattr(runner.Runner, "_attempted", stumble)
+    first = jobs.submit(request("counter")).job_id
+    until(jobs, first, "failed")
+    fault = jobs.view(first).fault
+    assert fault is not None
+    assert fault.code == "job.failed"
+    assert fault.log_id
+    until(jobs, jobs.submit(request("counter")).job_id, "succeeded")

@@ -5,6 +5,7 @@ A worker's word counts only while its attempt is the newest of its job (*fencing
 
 import contextlib
 import logging
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -146,10 +147,21 @@ class Runner:
             return
         try:
             self._attempted(run, message)
-        except (UserError, OSError) as error:
-            if not _no_room(error):
-                raise
-            self._front_without_room(run)
+        except Exception as error:  # noqa: BLE001  # whatever it is about one job, the others go on
+            if _no_room(error):
+                self._front_without_room(run)
+            else:
+                self._broken(run)
+
+    def _broken(self, run: runs.Run) -> None:
+        """A fault of ours while taking in what a worker said: its job fails, its worker starts anew."""
+        log_id = secrets.token_hex(4)
+        log.exception("job %s: fault %s", run.job.job_id, log_id)
+        self.runs.pop(run.worker, None)
+        self._executor.kill(run.worker)
+        if run.job.state not in messages.FINAL_STATES:
+            sentence = "The job failed through a fault of ours; the server's log has the details."
+            self._fail(run.job, messages.Fault(code="job.failed", sentence=sentence, log_id=log_id))
 
     def _attempted(self, run: runs.Run, message: wire.Attempted) -> None:
         over = isinstance(message, wire.Finished | wire.Halted | wire.Cancelled | wire.Broke)

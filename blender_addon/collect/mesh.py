@@ -94,6 +94,8 @@ def _collect(
         )
     material = _material(thing, slots[0] if slots else 0)
     used = texture.used_by(material)
+    if corners is not None:
+        texture.require_readable(material)
     layer = _uv_layer(mesh, used)
     loop_uvs = targets.layer_uvs(mesh.uv_layers[layer]) if layer else None
     uvs = None if loop_uvs is None else loop_uvs[loops]

@@ -32,9 +32,29 @@ def used_by(material: bpy.types.Material | None) -> Used | None:
         return None
     vector = node.inputs["Vector"]
     source = vector.links[0].from_node if vector.is_linked else None
-    if source is not None and source.type not in {"UVMAP", "TEX_COORD"}:
+    # Of the texture coordinates only the one named UV lies in the UV map.
+    by_uv = source is None or source.type == "UVMAP"
+    by_uv = by_uv or (source.type == "TEX_COORD" and vector.links[0].from_socket.name == "UV")
+    if not by_uv:
         return None
     return Used(node.image, source.uv_map if source is not None and source.type == "UVMAP" else "")
+
+
+def require_readable(material: bpy.types.Material | None) -> None:
+    """For a mask, which keeps what is there: refuses a colour that neither an image nor a plain value gives.
+
+    Raises UserError `texture.bad`.
+    """
+    shader = _shader(material)
+    socket = shader.inputs.get("Base Color") if shader else None
+    custom = material is not None and shader is None and material.node_tree is not None
+    if (socket is not None and socket.is_linked and used_by(material) is None) or custom:
+        raise errors.UserError(
+            "texture.bad",
+            f"The colour of the material '{material.name if material else ''}' comes from nodes that a mask "
+            "cannot keep.",
+            hint="Bake it to an image that feeds Base Color, or paint without a mask.",
+        )
 
 
 def colour_of(material: bpy.types.Material | None) -> axes.Vector:

@@ -95,6 +95,7 @@ class Service:
         except UserError as error:
             self._refuse(client, request_id, _fault(error))
         except Exception:
+            # Whatever one request sets off, the others are served on; the log has the traceback under the id.
             log_id = secrets.token_hex(4)
             log.exception("fault %s", log_id)
             sentence = "The server failed at this request through a fault of its own."

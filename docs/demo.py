@@ -9,6 +9,7 @@ setup` and `make addon`.
 import math
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -124,9 +125,9 @@ def end_server(bpy: Any) -> None:
         started.process.terminate()
     try:
         started.process.wait(20)
-    except Exception:
+    except subprocess.TimeoutExpired:
         started.process.kill()
-        raise
+        raise Failure("The server did not end within 20 s of its button and was killed.") from None
 
 
 def free_port() -> int:

@@ -171,8 +171,24 @@ class MAQUETTE_OT_wait(bpy.types.Operator):
         if job.state == "cancelled":
             raise errors.UserError("job.wrong_state", f"The job of '{job.label}' was cancelled.")
         if self.apply:
+            self._fetch(job, until)
             _apply(context, job)
+            pump.running().applied(job)
         return DONE
+
+    def _fetch(self, job: session.Job, until: float) -> None:
+        """Waits for the result of an older job, which is on the server only."""
+        story = pump.running()
+        if not story.result(job):
+            story.ask_result(job)
+        while not story.result(job):
+            pump.tick()
+            if job.state == "failed" or time.monotonic() > until:
+                sentence = (
+                    job.fault.sentence if job.fault else f"It was not fetched within {self.timeout:g} s."
+                )
+                raise errors.UserError("job.wrong_state", sentence)
+            time.sleep(0.01)
 
 
 class MAQUETTE_OT_result_apply(bpy.types.Operator):
@@ -194,8 +210,14 @@ class MAQUETTE_OT_result_apply(bpy.types.Operator):
 
     @reports
     def execute(self, context: bpy.types.Context) -> Answer:
-        """One undo step."""
-        _apply(context, _job(context, self.request_id))
+        """One undo step; a result that is no longer here is fetched first, and applied when it comes."""
+        job = _job(context, self.request_id)
+        if not pump.running().result(job):
+            pump.apply_when_here(job)
+            pump.tick()
+            self.report({"INFO"}, f"The result for '{job.label}' is fetched, and applied when it is here.")
+            return REFUSED
+        _apply(context, job)
         return DONE
 
 
@@ -384,7 +406,7 @@ def _apply(context: bpy.types.Context, job: session.Job) -> None:
     item, uvs = results["uv"]
     _, png = results["texture"]
     painting = texture.Painting(
-        png=png,
+        png=bytes(png),
         uvs=np.array(arrays.from_bytes(item.dtype, item.shape, uvs), np.float32),
         recipe={**job.record["recipe"], "job": job.job_id, "version": __version__, "report": job.report},
     )

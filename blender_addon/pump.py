@@ -21,6 +21,8 @@ IDLE = 1.0
 ROWS = 16
 
 _session: session.Session | None = None
+_late: set[str] = set()
+"""request ids of the jobs whose result is applied when it has come"""
 
 
 def running() -> session.Session:
@@ -56,10 +58,35 @@ def _turn(story: session.Session) -> None:
             newest = event  # one a tick; an older one is replaced
         else:
             mirror(event)
+            if isinstance(event, session.JobChanged) and event.job.finished:
+                _apply_late(event.job)
     if newest is not None and not newest.job.finished:
         preview.show(newest.job.record["target"], newest.picture, newest.uvs)
     if happened:
         _redraw()
+
+
+def apply_when_here(job: session.Job) -> None:
+    """Fetches a result that is on the server only; Apply is pressed again when it has come. Raises
+    UserError.
+    """
+    running().ask_result(job)
+    _late.add(job.request_id)
+
+
+def _apply_late(job: session.Job) -> None:
+    """The same undo step as at once, and the same sentence if it cannot be."""
+    if job.request_id not in _late:
+        return
+    _late.remove(job.request_id)
+    if not job.asked:
+        return  # it failed or was given up
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        try:
+            bpy.ops.maquette.result_apply("EXEC_DEFAULT", True, request_id=job.request_id)
+        except RuntimeError as error:  # what the operator reports; the error line has it too
+            log.info("not applied: %s", error)
+    running().applied(job)
 
 
 def mirror(event: session.ConnectionChanged | session.JobChanged) -> None:
@@ -143,6 +170,7 @@ def unregister() -> None:
     if _session is not None:
         _session.close()
         _session = None
+    _late.clear()
     for manager in bpy.data.window_managers:  # what lies there stays when its properties are taken away
         manager.maquette.jobs.clear()
         manager.maquette.connection = "OFF"

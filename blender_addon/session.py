@@ -8,13 +8,10 @@ monotonic clock.
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from . import client, folders, local_server, records
+from . import client, fetched, folders, local_server, records
+from .jobs import WANTED, ConnectionChanged, Event, Job, JobChanged, PreviewArrived
 from .wire import arrays, codec, errors, happenings, link, messages
 
 log = logging.getLogger(__name__)
@@ -23,65 +20,6 @@ NO_ANSWER_AFTER = 3.0  # s without a Welcome until the panel says that nobody an
 TOKEN_EVERY = 0.5  # s between two looks for the token file while there is no connection
 START_LIMIT = 60.0  # s a server has for coming up
 SHOWN = 8  # jobs of before the start that are listed
-WANTED = ("texture", "uv")  # roles of results that are fetched
-
-
-@dataclass
-class Job:
-    """A job of this Blender, as far as it is known."""
-
-    request_id: str
-    label: str
-    record: records.Record
-    job_id: str = ""
-    """empty until the server has accepted it"""
-    state: str = "sending"
-    """sending, fetching, or a state of the server; succeeded only once the result is here"""
-    stage: str = ""
-    step: int = 0
-    total: int = 0
-    seconds_left: float | None = None
-    warnings: list[str] = field(default_factory=list)
-    fault: messages.Fault | None = None
-    report: dict[str, Any] = field(default_factory=dict)
-    items: tuple[messages.ResultItem, ...] = ()
-    picture: NDArray[np.uint8] | None = None
-    """newest preview [H, W, 4] that waits for its UVs"""
-    picture_uvs: messages.ResultItem | None = None
-    wish: str = ""
-    """cancel or stop, pressed before the server had accepted the job"""
-
-    @property
-    def finished(self) -> bool:
-        """True when nothing more will happen."""
-        return self.state in messages.FINAL_STATES
-
-
-@dataclass(frozen=True)
-class ConnectionChanged:
-    """`state` is OFF, STARTING, CONNECTING, READY, LOST or REFUSED; a fault says why."""
-
-    state: str
-    fault: messages.Fault | None = None
-
-
-@dataclass(frozen=True)
-class JobChanged:
-    """Something of the job is new."""
-
-    job: Job
-
-
-@dataclass(frozen=True)
-class PreviewArrived:
-    """A snapshot has come: its texture [H, W, 4], row 0 top, and the UV of each loop [L, 2]."""
-
-    job: Job
-    picture: NDArray[np.uint8]
-    uvs: NDArray[np.float32]
-
-
-Event = ConnectionChanged | JobChanged | PreviewArrived
 
 
 class Session:
@@ -106,8 +44,7 @@ class Session:
         self._address: local_server.Address | None = None
         self._started: local_server.Started | None = None
         self._events: list[Event] = []
-        self._files: dict[str, bytes] = {}
-        """fetched blobs by digest"""
+        self._fetched = fetched.Fetched()
         self._followed: set[str] = set()
         self._since = self._token_at = 0.0
         self._complained = False
@@ -174,13 +111,35 @@ class Session:
         """Ends a job and keeps its newest state as the result."""
         self._control(request_id, "stop")
 
-    def result(self, job: Job) -> dict[str, tuple[messages.ResultItem, bytes]]:
-        """The fetched results of a job by role; empty while they are on their way."""
-        here = [item for item in _wanted(job.items) if item.digest in self._files]
-        found: dict[str, tuple[messages.ResultItem, bytes]] = {
-            i.role: (i, self._files[i.digest]) for i in here
-        }
-        return found if len(found) == len(WANTED) else {}
+    def result(self, job: Job) -> dict[str, tuple[messages.ResultItem, fetched.Data]]:
+        """The result of a job by role; empty when it is not here: then `ask_result` fetches it."""
+        return self._fetched.result(job)
+
+    @property
+    def held(self) -> int:
+        """Bytes of results and previews that are kept in memory."""
+        return self._fetched.size
+
+    def ask_result(self, job: Job) -> None:
+        """Fetches the result of a job that succeeded; it is kept until `applied`.
+
+        The job goes through `fetching` to `succeeded`. Raises UserError.
+        """
+        if not fetched.has_result(job):
+            raise errors.UserError("job.wrong_state", f"The job of '{job.label}' has no result to apply yet.")
+        if self._client is None:
+            raise errors.UserError(
+                "address.no_answer",
+                f"The result for '{job.label}' is on the server, and there is no connection to it.",
+                hint="Connect, then apply it again.",
+                fix="connect",
+            )
+        job.asked = True
+        self._fetch(job)
+
+    def applied(self, job: Job) -> None:
+        """The result that was asked for has been used; it need not be kept for that any longer."""
+        job.asked = False
 
     def follow_preview(self, max_px: int) -> None:
         """Changes the size of previews of running jobs; 0 asks for none."""
@@ -206,6 +165,7 @@ class Session:
             self._wait_for_server(now)
         if self._started is not None and self._started.process.poll() is not None:
             self._server_ended(self._started)
+        self._fetched.keep(self.jobs.values())
         events, self._events = self._events, []
         return events
 
@@ -228,6 +188,8 @@ class Session:
                 self._on_event(job, one.event.body, one.frames)
         elif isinstance(one, happenings.UploadProgress):
             self._on_upload(one)
+        elif isinstance(one, happenings.DownloadProgress):
+            self._on_download(one)
         elif isinstance(one, happenings.Downloaded):
             self._on_downloaded(one)
         elif isinstance(one, happenings.RequestFailed):
@@ -301,22 +263,32 @@ class Session:
             return
         elif isinstance(body, messages.ResultBody):
             job.items, job.report = body.items, body.report
-            self._fetch_result(job)
+            self._on_result(job)
         elif isinstance(body, messages.FailedBody):
             job.fault, job.state = body.fault, "failed"
         self._events.append(JobChanged(job))
 
-    def _fetch_result(self, job: Job) -> None:
-        assert self._client is not None
-        wanted = _wanted(job.items)
-        if {item.role for item in wanted} != set(WANTED):
+    def _on_result(self, job: Job) -> None:
+        """The newest job's result is fetched, as it is the next to be applied; older ones when asked for."""
+        if {item.role for item in job.wanted} != set(WANTED):
             sentence = "The result lacks a texture or its UVs."
             self._fail(job, messages.Fault(code="job.failed", sentence=sentence))
             return
+        listed = list(self.jobs.values())
+        later = listed[listed.index(job) + 1 :]
+        if job.asked or not any(fetched.has_result(other) for other in later):
+            self._fetch(job)
+        else:
+            job.state = "succeeded"
+
+    def _fetch(self, job: Job) -> None:
+        """Sees to it that the result comes; the job has succeeded once it is here."""
+        assert self._client is not None
         job.state = "succeeded" if self.result(job) else "fetching"
-        for item in wanted:
-            if item.digest not in self._files:
+        for item in job.wanted:
+            if item.digest not in self._fetched:
                 self._client.link.download(item.digest, item.size)
+        self._events.append(JobChanged(job))
 
     def _on_snapshot(self, job: Job, body: messages.SnapshotBody, frames: list[codec.Part]) -> None:
         """Keeps the picture; its UVs are fetched once, as they stay the same all along."""
@@ -331,20 +303,27 @@ class Session:
         job.picture = arrays.from_bytes(seen.dtype, seen.shape, memoryview(frames[seen.frame]))
         if job.picture_uvs is None or job.picture_uvs.digest != uvs.digest:
             job.picture_uvs = uvs
-            if uvs.digest not in self._files:
+            if uvs.digest not in self._fetched:
                 self._client.link.download(uvs.digest, uvs.size)
         self._tell_preview(job)
 
     def _tell_preview(self, job: Job) -> None:
         uvs = job.picture_uvs
-        if uvs is None or uvs.digest not in self._files or job.picture is None or job.items or job.finished:
+        if uvs is None or uvs.digest not in self._fetched or job.picture is None or job.items or job.finished:
             return
-        placed = arrays.from_bytes(uvs.dtype, uvs.shape, self._files[uvs.digest])
+        placed = arrays.from_bytes(uvs.dtype, uvs.shape, memoryview(self._fetched[uvs.digest]))
         self._events.append(PreviewArrived(job, job.picture, placed))
         job.picture = None
 
+    def _on_download(self, one: happenings.DownloadProgress) -> None:
+        self._fetched.progress(one.digest, one.received)
+        for job in self.jobs.values():
+            if job.state == "fetching" and one.digest in {item.digest for item in job.wanted}:
+                self._fetched.fill(job)
+                self._events.append(JobChanged(job))
+
     def _on_downloaded(self, one: happenings.Downloaded) -> None:
-        self._files[one.digest] = bytes(one.data)
+        self._fetched.put(one.digest, one.data)
         for job in self.jobs.values():
             if job.state == "fetching" and self.result(job):
                 job.state = "succeeded"
@@ -359,7 +338,7 @@ class Session:
 
     def _on_refused(self, one: happenings.RequestFailed) -> None:
         for job in self.jobs.values():
-            digests = {item.digest for item in _wanted(job.items)}
+            digests = {item.digest for item in job.wanted}
             if one.request_id == job.request_id or (job.state == "fetching" and one.request_id in digests):
                 self._fail(job, one.fault)
             elif job.picture_uvs is not None and one.request_id == job.picture_uvs.digest:
@@ -373,10 +352,24 @@ class Session:
             raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
         if not job.job_id:
             job.wish = action
+        elif job.state == "fetching":
+            self._give_up_fetching(job)
         elif action == "cancel":
             self._client.link.control(job.job_id, "cancel")
         else:
             self._client.link.control(job.job_id, "stop")
+
+    def _give_up_fetching(self, job: Job) -> None:
+        """The job is done on the server: only its way to here is given up."""
+        assert self._client is not None
+        others = [other for other in self.jobs.values() if other.state == "fetching" and other is not job]
+        shared = {item.digest for other in others for item in other.wanted}
+        for digest in {item.digest for item in job.wanted} - shared:
+            self._client.link.forget(digest)
+        job.asked = False
+        if job.items:
+            job.state = "succeeded"
+        self._events.append(JobChanged(job))
 
     def _follow(self, job_id: str) -> None:
         assert self._client is not None
@@ -388,7 +381,7 @@ class Session:
         return next((job for job in self.jobs.values() if job.job_id == job_id), None)
 
     def _fail(self, job: Job, fault: messages.Fault) -> None:
-        job.fault, job.state = fault, "failed"
+        job.fault, job.state, job.asked = fault, "failed", False
         self._events.append(JobChanged(job))
 
     def _set_state(self, state: str, fault: messages.Fault | None = None) -> None:
@@ -439,7 +432,3 @@ class Session:
         fault = messages.Fault(code="server.start", sentence=sentence, hint=f"Its log is {started.log}.")
         self.close(fault)
         self._set_state("OFF", fault)
-
-
-def _wanted(items: tuple[messages.ResultItem, ...]) -> tuple[messages.ResultItem, ...]:
-    return tuple(item for item in items if item.role in WANTED)

@@ -69,7 +69,9 @@ ADDON: dict[str, set[str]] = {
     "records": {"wire"},
     "local_server": {"folders", "wire"},
     "client": {"wire"},
-    "session": {"client", "records", "folders", "local_server", "wire"},
+    "jobs": {"records", "wire"},
+    "fetched": {"jobs", "wire"},
+    "session": {"jobs", "fetched", "client", "records", "folders", "local_server", "wire"},
     # with bpy
     "target": {"axes", "wire"},
     "collect": {"target", "axes", "png", "wire"},
@@ -84,7 +86,17 @@ ADDON: dict[str, set[str]] = {
         *("target", "methods", "preferences", "local_server", "wire"),
     },
 }
-ADDON_WITHOUT_BPY = {"axes", "png", "folders", "records", "local_server", "client", "session"}
+ADDON_WITHOUT_BPY = {
+    "axes",
+    "png",
+    "folders",
+    "records",
+    "local_server",
+    "client",
+    "jobs",
+    "fetched",
+    "session",
+}
 
 # Outside package -> the places that may import it (path prefixes from the repository root).
 LIBRARY_FOLDERS = [

@@ -34,9 +34,9 @@ def accepted(bench: Any) -> session.Job:
     return job
 
 
-def result(bench: Any) -> messages.ResultBody:
+def result(bench: Any, png: bytes = PNG) -> messages.ResultBody:
     items = (
-        bench.server.keep("texture", "texture.png", PNG),
+        bench.server.keep("texture", "texture.png", png),
         bench.server.keep("uv", "uv.bin", UVS.tobytes(), "f4", UVS.shape),
         bench.server.keep("mesh", "mesh.glb", b"not fetched"),
     )
@@ -102,6 +102,87 @@ def test_a_job_has_succeeded_once_its_result_is_here(bench: Any, state_first: bo
     assert np.array_equal(arrays.from_bytes(item.dtype, item.shape, data), UVS)
     assert set(files) == {"texture", "uv"}
     assert job.report == {"seed": 3}
+
+
+def two_results(bench: Any) -> list[session.Job]:
+    """Two jobs that have succeeded, with different textures and the same UVs."""
+    bench.connect()
+    done = [submit(bench) for _ in range(2)]
+    bench.until(lambda: all(job.job_id for job in done) and len(bench.server.follows) == 2)
+    for number, job in enumerate(done):
+        bench.server.tell(job.job_id, result(bench, PNG + bytes([number])))
+        bench.until(lambda: job.state == "succeeded")  # noqa: B023
+    bench.until(lambda: bool(bench.session.result(done[1])))
+    return done
+
+
+def test_only_the_newest_result_is_kept_in_memory(bench: Any) -> None:
+    older, newest = two_results(bench)
+    assert older.state == newest.state == "succeeded"
+    assert bench.session.result(older) == {}
+    assert bench.session.held == len(PNG) + 1 + UVS.nbytes
+
+
+def test_an_older_result_is_fetched_when_it_is_asked_for_and_then_let_go(bench: Any) -> None:
+    older, newest = two_results(bench)
+    bench.session.ask_result(older)
+    assert older.state == "fetching"
+    seen = set()
+
+    def here() -> bool:
+        seen.add((older.stage, older.step))
+        return older.state == "succeeded"
+
+    bench.until(here)
+    assert {("fetch", 1024), ("fetch", 2048)} <= seen
+    assert bench.session.result(older)["texture"][1] == PNG + b"\0"
+    bench.session.applied(older)
+    bench.session.pump(0.0)
+    assert bench.session.result(older) == {}
+    assert bench.session.result(newest)
+
+
+def test_giving_up_a_fetch_leaves_the_job_and_what_others_fetch(bench: Any) -> None:
+    older, newest = two_results(bench)
+    bench.session.ask_result(older)
+    bench.session.cancel(older.request_id)
+    assert (older.state, older.asked) == ("succeeded", False)
+    for _ in range(50):
+        bench.session.pump(0.002)
+        bench.server.turn()
+    assert bench.session.result(older) == {}
+    assert bench.session.result(newest)
+    assert bench.server.controls == []
+
+
+def test_a_result_that_is_gone_on_the_server_ends_in_a_sentence(bench: Any) -> None:
+    older, _ = two_results(bench)
+    for item in older.items:
+        bench.server.blobs[item.digest] = bytearray(1)  # other bytes than were announced
+    bench.session.ask_result(older)
+    bench.until(lambda: older.state == "failed")
+    assert older.fault is not None
+    assert older.fault.code == "blob.bad"
+
+
+def test_asking_for_a_result_without_a_connection_says_so(bench: Any) -> None:
+    older, _ = two_results(bench)
+    bench.session.close()
+    with pytest.raises(errors.UserError, match="no connection"):
+        bench.session.ask_result(older)
+
+
+def test_the_uvs_of_a_preview_go_with_its_job(bench: Any) -> None:
+    bench.session.preview_px = 256
+    job = accepted(bench)
+    uvs = bench.server.keep("uv", "uv.bin", UVS.tobytes(), "f4", UVS.shape)
+    seen = arrays.FrameArray(dtype="u1", shape=(4, 4, 4))
+    body = messages.SnapshotBody(step=1, items=(uvs,), preview=seen)
+    bench.server.tell(job.job_id, body, [bytes(64)])
+    bench.until(lambda: bench.session.held == UVS.nbytes)
+    bench.server.tell(job.job_id, messages.StateBody(state="cancelled", attempt=1))
+    bench.until(lambda: job.finished)
+    assert bench.session.held == 0
 
 
 def test_a_failed_job_keeps_its_sentence(bench: Any) -> None:

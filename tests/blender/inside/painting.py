@@ -168,6 +168,31 @@ def test_jobs_and_results_outlive_a_file_and_a_restart_of_the_extension(cube, tm
     assert shown(bpy.data.objects["Cube"]).name == "Cube Maquette"
 
 
+def test_an_older_result_is_fetched_and_applied_when_it_is_here(cube) -> None:
+    older = paint("quick").request_id
+    bpy.ops.maquette.wait(timeout=30)
+    paint("quick")
+    bpy.ops.maquette.wait(timeout=30)
+    assert bpy.ops.maquette.result_apply(request_id=older) == {"CANCELLED"}
+    assert not cube.material_slots
+    pumped(lambda: bool(cube.material_slots))
+    assert json.loads(shown(cube)["maquette_recipe"])["job"] == f"job-{older[:8]}"
+    bpy.ops.maquette.result_restore()
+    assert bpy.ops.maquette.wait(timeout=30, apply=True, request_id=older) == {"FINISHED"}
+    assert shown(cube).name.startswith("Cube Maquette")
+
+
+def test_a_result_that_cannot_be_applied_late_says_why(cube) -> None:
+    older = paint("quick").request_id
+    bpy.ops.maquette.wait(timeout=30)
+    paint("quick")
+    bpy.ops.maquette.wait(timeout=30)
+    bpy.ops.maquette.result_apply(request_id=older)
+    bpy.data.objects.remove(cube)
+    pumped(lambda: bool(live().error))
+    assert live().error == "'Cube' is no longer in this file."
+
+
 def test_buttons_that_cannot_be_pressed_say_why(cube) -> None:
     with pytest.raises(RuntimeError, match="prompt"):
         bpy.ops.maquette.paint()

@@ -1,0 +1,77 @@
+"""A job as the client knows it, and what `session.Session.pump` tells of it. No bpy."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import records
+from .wire import messages
+
+WANTED = ("texture", "uv")  # roles of results that are fetched
+
+
+@dataclass
+class Job:
+    """A job of this Blender, as far as it is known."""
+
+    request_id: str
+    label: str
+    record: records.Record
+    job_id: str = ""
+    """empty until the server has accepted it"""
+    state: str = "sending"
+    """sending, fetching, or a state of the server; the newest has succeeded only once its result is here"""
+    stage: str = ""
+    step: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    fault: messages.Fault | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+    items: tuple[messages.ResultItem, ...] = ()
+    asked: bool = False
+    """True when its result is to be applied as soon as it is here"""
+    picture: NDArray[np.uint8] | None = None
+    """newest preview [H, W, 4] that waits for its UVs"""
+    picture_uvs: messages.ResultItem | None = None
+    wish: str = ""
+    """cancel or stop, pressed before the server had accepted the job"""
+
+    @property
+    def finished(self) -> bool:
+        """True when nothing more will happen."""
+        return self.state in messages.FINAL_STATES
+
+    @property
+    def wanted(self) -> tuple[messages.ResultItem, ...]:
+        """Those of its results that are fetched."""
+        return tuple(item for item in self.items if item.role in WANTED)
+
+
+@dataclass(frozen=True)
+class ConnectionChanged:
+    """`state` is OFF, STARTING, CONNECTING, READY, LOST or REFUSED; a fault says why."""
+
+    state: str
+    fault: messages.Fault | None = None
+
+
+@dataclass(frozen=True)
+class JobChanged:
+    """Something of the job is new."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class PreviewArrived:
+    """A snapshot has come: its texture [H, W, 4], row 0 top, and the UV of each loop [L, 2]."""
+
+    job: Job
+    picture: NDArray[np.uint8]
+    uvs: NDArray[np.float32]
+
+
+Event = ConnectionChanged | JobChanged | PreviewArrived

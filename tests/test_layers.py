@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Libraries and what is told with them, lowest first: each row may import the rows above it.
 LIBRARIES: list[set[str]] = [
     {"wire.errors"},
+    {"model_folders"},
     {"geometry", "cameras", "metrics", "media"},
     {"datasets", "fields", "guidance", "rasterise"},
     {"rendering"},
@@ -29,6 +30,7 @@ LIBRARIES: list[set[str]] = [
 # The front half, lowest first: no torch from here, nor anything that brings it.
 FRONT: list[set[str]] = [
     {"wire.errors", "wire"},
+    {"model_folders"},
     {"config"},
     {"methods.base", "methods.heads", "methods.schemas", "engine"},
     {"addresses", "outbox", "previews"},
@@ -100,7 +102,7 @@ ADDON_WITHOUT_BPY = {
 
 # Outside package -> the places that may import it (path prefixes from the repository root).
 LIBRARY_FOLDERS = [
-    f"server/maquette_server/{unit}" for row in LIBRARIES for unit in sorted(row - {"wire.errors"})
+    f"server/maquette_server/{unit}" for row in LIBRARIES for unit in sorted(row.difference(*FRONT))
 ]
 TORCH = [
     *LIBRARY_FOLDERS,

@@ -7,15 +7,15 @@ a name; this module turns names into folders. The model `pocket` is built in.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import platformdirs
 from maquette_wire import messages
 from maquette_wire.errors import UserError
 
-ModelKind = Literal["text_to_image", "instruct_edit"]
-Commercial = Literal["yes", "no", "conditions", "unknown"]
+from .model_folders import checking
+
 METHOD_PACKAGES = ("maquette_server.methods",)
 POCKET = Path(__file__).parent / "pocket" / "weights" / "pocket-t2i"
 FILE = "config.json"
@@ -25,8 +25,8 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """One model the server offers: a folder in diffusers format."""
 
     path: str
-    kind: ModelKind = "text_to_image"
-    commercial: Commercial = "unknown"
+    kind: checking.Kind = "text_to_image"
+    commercial: checking.Commercial = "unknown"
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,76 +85,37 @@ def save(folder: Path, config: Config) -> None:
 def models_of(config: Config, extra: Mapping[str, str | Path] | None = None) -> dict[str, ModelEntry]:
     """Every model by name: the pocket model, the configured ones, then `extra` (name -> folder).
 
-    The kind of an extra folder is read from its `model_index.json`; what is wrong with the folder is said
-    when it is used.
+    The kind of an extra folder is read from its settings; what is wrong with the folder is said when it is
+    used.
     """
     found = {"pocket": ModelEntry(path=str(POCKET), commercial="yes")} | config.models
     for name, path in (extra or {}).items():
-        found[name] = ModelEntry(path=str(path), kind=kind_of(Path(path)))
+        found[name] = ModelEntry(path=str(path), kind=checking.kind_of(Path(path)))
     return found
 
 
-class _Index(msgspec.Struct):
-    class_name: str = msgspec.field(name="_class_name", default="")
-
-
-def kind_of(folder: Path) -> ModelKind:
-    """Which kind of model a folder holds, by the class its index names; a text-to-image model when in
-    doubt.
-    """
-    try:
-        index = msgspec.json.decode((folder / "model_index.json").read_bytes(), type=_Index)
-    except (OSError, msgspec.MsgspecError):
-        return "text_to_image"
-    return "instruct_edit" if "InstructPix2Pix" in index.class_name else "text_to_image"
-
-
-class _Licence(msgspec.Struct, frozen=True):
-    commercial: Commercial = "unknown"
-
-
-class _Notes(msgspec.Struct):
-    """The parts of a model's `maquette.json` that a list of models shows."""
-
-    notice: str = ""
-    licence: _Licence = _Licence()
-    vocabulary: dict[str, tuple[str, ...]] = {}
-
-
 def describe(name: str, entry: ModelEntry, default: bool) -> messages.ModelInfo:
-    """One row of the list of models; notice and words come from `maquette.json` in the model's folder."""
+    """One row of the list of models. A model that cannot be used is listed too; `check_model` says why."""
     try:
-        notes = msgspec.json.decode((Path(entry.path) / "maquette.json").read_bytes(), type=_Notes)
-    except (OSError, msgspec.MsgspecError):
-        notes = _Notes()
+        notes = checking.read_notes(Path(entry.path), name)
+    except UserError:
+        notes = checking.Notes()
     return messages.ModelInfo(
         name=name,
         kind=entry.kind,
         commercial=notes.licence.commercial if entry.commercial == "unknown" else entry.commercial,
         notice=notes.notice,
-        vocabulary=tuple(word for words in notes.vocabulary.values() for word in words),
+        vocabulary=notes.words,
         default=default,
     )
 
 
 def check_model(name: str, entry: ModelEntry) -> None:
     """Looks at the files of a model without loading any. Raises UserError `model.*`."""
-    folder = Path(entry.path)
-    if not folder.is_dir():
-        raise UserError("model.not_found", f"The folder of the model '{name}' does not exist.")
-    if not (folder / "model_index.json").is_file():
+    found = checking.check(name, Path(entry.path))
+    if found.kind != entry.kind:
         raise UserError(
-            "model.bad",
-            f"The folder of the model '{name}' has no model_index.json.",
-            hint="Choose a folder in diffusers format.",
+            "model.shape",
+            f"The model '{name}' is configured as {entry.kind}, its folder holds one for {found.kind}.",
+            hint=f"Correct its kind in the server's {FILE}, or choose another model.",
         )
-    for part in ("unet", "vae", "text_encoder"):
-        if any((folder / part).glob("*.safetensors")):
-            continue
-        if any((folder / part).glob("*.bin")):
-            raise UserError(
-                "model.pickle",
-                f"The model '{name}' holds pickled weights in '{part}', which are never loaded.",
-                hint="Use a copy with safetensors files.",
-            )
-        raise UserError("model.incomplete", f"The model '{name}' has no weights in '{part}'.")

@@ -116,14 +116,17 @@ def _compute() -> Iterator[Finding]:
 
 def _models(settings: "configuration.Config") -> Iterator[Finding]:
     from .. import config
-    from . import trials
+    from ..model_folders import checking
 
     for name, entry in config.models_of(settings).items():
-        tried = trials.run("model", entry.path)
         chosen = name == settings.default_model
-        yield Finding(
-            "model", tried["ok"], f"{name}{' (default)' if chosen else ''}: {tried['text']}", chosen
-        )
+        title = f"{name}{' (default)' if chosen else ''}"
+        try:
+            found = checking.check(name, Path(entry.path))
+        except UserError as error:
+            yield Finding("model", False, f"{title}: {error.line()}", chosen)
+        else:
+            yield Finding("model", True, f"{title}: {found.kind}, {found.prediction}", chosen)
 
 
 def _blender() -> Iterator[Finding]:

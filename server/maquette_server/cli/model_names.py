@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from maquette_wire.errors import UserError
-
 from .. import config
+from ..model_folders import checking, places
 
 
 def resolve(written: str, settings: config.Config) -> tuple[str, dict[str, str]]:
@@ -18,42 +17,8 @@ def resolve(written: str, settings: config.Config) -> tuple[str, dict[str, str]]
     if name in known:
         config.check_model(name, known[name])
         return name, {}
-    folder = find(name)
+    folder = places.find(name)
     short = re.sub(r"[^A-Za-z0-9_.-]", "-", folder.name if Path(name).exists() else name)[:64] or "model"
     short = f"{short}-given" if short in known else short
-    config.check_model(name, config.ModelEntry(path=str(folder), kind=config.kind_of(folder)))
+    config.check_model(name, config.ModelEntry(path=str(folder), kind=checking.kind_of(folder)))
     return short, {short: str(folder)}
-
-
-def find(name: str) -> Path:
-    """The folder of a model written as a folder or as a hub name. Raises UserError `model.*`."""
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path.absolute()
-    if path.exists():
-        raise UserError(
-            "model.bad", f"'{name}' is a file, not a model folder.", hint="Give a folder in diffusers format."
-        )
-    if is_hub_name(name):
-        import huggingface_hub
-        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-        try:
-            return Path(huggingface_hub.snapshot_download(name, local_files_only=True))
-        except (LocalEntryNotFoundError, HFValidationError, FileNotFoundError) as error:
-            raise UserError(
-                "model.not_found",
-                f"The model '{name}' is not on this computer.",
-                hint=f"Fetch it first: maquette models fetch {name}",
-                fix="models_fetch",
-            ) from error
-    raise UserError(
-        "model.not_found",
-        f"There is no model '{name}'.",
-        hint="Give 'pocket', a folder in diffusers format, or a hub name; 'maquette models list' shows all.",
-    )
-
-
-def is_hub_name(name: str) -> bool:
-    """Whether it looks like `owner/model`."""
-    return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) is not None

@@ -76,11 +76,12 @@ def default(model: Name, as_json: Json = False) -> None:
     import msgspec
 
     from .. import config
+    from ..model_folders import checking
 
     where, settings = _settings()
     name, added = _named(model, settings)
     entries = settings.models | {
-        key: config.ModelEntry(path=path, kind=config.kind_of(Path(path))) for key, path in added.items()
+        key: config.ModelEntry(path=path, kind=checking.kind_of(Path(path))) for key, path in added.items()
     }
     _save(where, msgspec.structs.replace(settings, models=entries, default_model=name))
     typer.echo(json.dumps({"default": name}) if as_json else f"{name} is the default model.")
@@ -113,6 +114,7 @@ def fetch(
     import msgspec
 
     from .. import config
+    from ..model_folders import checking
     from . import fetching, model_names
 
     where, settings = _settings()
@@ -123,10 +125,9 @@ def fetch(
     if not yes:
         typer.confirm("Download it?", abort=True, err=True)
     folder = fetching.download(plan)
-    short, added = model_names.resolve(str(folder), settings)
-    entry = config.ModelEntry(path=str(folder), kind=config.kind_of(folder), commercial=plan.commercial)
+    model_names.resolve(str(folder), settings)
+    entry = config.ModelEntry(path=str(folder), kind=checking.kind_of(folder), commercial=plan.commercial)
     _save(where, msgspec.structs.replace(settings, models=settings.models | {name: entry}))
-    del short, added
     typer.echo(json.dumps({"name": name, "where": str(folder)}) if as_json else f"{name}: {folder}")
 
 
@@ -194,11 +195,23 @@ def _of_server(server: str) -> list[dict[str, Any]]:
 
 
 def _checked_here(model: str) -> dict[str, Any]:
-    """What the trial in a process of its own says of the model. Raises UserError `model.*`."""
+    """What the model's files say. Raises UserError `model.*`."""
     from .. import config
-    from . import model_names, trials
+    from ..model_folders import checking, places, weights
 
     _, settings = _settings()
     known = config.models_of(settings)
-    folder = known[model].path if model in known else str(model_names.find(model))
-    return trials.model(model, folder)
+    found = checking.check(model, Path(known[model].path) if model in known else places.find(model))
+    return {
+        "name": model,
+        "where": str(found.path),
+        "kind": found.kind,
+        "commercial": found.commercial,
+        "prediction": found.prediction,
+        "channels": found.channels,
+        "sample_size": found.sample_size,
+        "factor": found.factor,
+        "digest": weights.digest(found.path),
+        "notice": found.notice,
+        "vocabulary": list(found.vocabulary),
+    }

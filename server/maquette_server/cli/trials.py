@@ -6,8 +6,6 @@ import subprocess
 import sys
 from typing import Any
 
-from maquette_wire.errors import CODES, UserError
-
 LIMIT = 120.0  # s; torch alone takes ten on a cold disk
 
 
@@ -34,14 +32,3 @@ def run(*words: str) -> dict[str, Any]:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         return {"ok": False, "text": f"ended with status {done.returncode}: {last[:200]}"}
     return finding if isinstance(finding, dict) else {"ok": False, "text": "gave no finding"}
-
-
-def model(name: str, folder: str) -> dict[str, Any]:
-    """The facts about a model. Raises UserError `model.*`."""
-    finding = run("model", folder)
-    if finding["ok"]:
-        return {"name": name, "where": folder} | {k: v for k, v in finding.items() if k not in ("ok", "text")}
-    code = finding.get("code", "")
-    if code in CODES:
-        raise UserError(code, finding["sentence"], hint=finding["hint"])
-    raise UserError("model.bad", f"The model '{name}' cannot be used: {finding['text']}.")

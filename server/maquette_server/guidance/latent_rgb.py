@@ -1,8 +1,7 @@
 """The linear map between latents and colour of one autoencoder.
 
-A [C, 3] takes scaled latents to RGB in [-1, 1]. A checkpoint may bring its own (`latent_rgb.json`);
-otherwise it is fitted once by least squares and kept in the user's cache folder under the autoencoder's
-digest.
+A [C, 3] takes scaled latents to RGB in [-1, 1]. A checkpoint may bring its own; otherwise it is fitted once
+by least squares and kept in the user's cache folder under the autoencoder's digest.
 """
 
 import json
@@ -39,12 +38,14 @@ def inverse(matrix: Tensor) -> Tensor:
 
 
 def stored(path: Path, channels: int) -> Tensor | None:
-    """The matrix of a `latent_rgb.json`, [C, 3]; None when there is no such file or it has other channels."""
-    if not path.is_file():
+    """The matrix that was kept, [C, 3]; None when there is none, or none that can be used."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["matrix"]
+        matrix = torch.tensor(rows, dtype=torch.float32)
+    except (OSError, ValueError, LookupError, TypeError):  # a cache that is damaged is made anew
         return None
-    rows = json.loads(path.read_text(encoding="utf-8")).get("matrix")
-    matrix = torch.tensor(rows, dtype=torch.float32)
-    return matrix if tuple(matrix.shape) == (channels, 3) else None
+    usable = tuple(matrix.shape) == (channels, 3) and bool(torch.isfinite(matrix).all())
+    return matrix if usable else None
 
 
 def fitted(bridge: RgbBridge, digest: str) -> Tensor:

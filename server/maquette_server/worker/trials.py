@@ -2,10 +2,8 @@
 
     python -m maquette_server.worker.trials torch
     python -m maquette_server.worker.trials rasteriser NAME DEVICE
-    python -m maquette_server.worker.trials model FOLDER
 
-Prints one JSON object: {"ok": bool, "text": what was found, ...}; with `code`, `sentence` and `hint` for what
-a user can mend.
+Prints one JSON object: {"ok": bool, "text": what was found, ...}.
 """
 
 import importlib.util
@@ -59,26 +57,6 @@ def rasteriser(name: str, device: str) -> Finding:
     return {"ok": good, "text": f"on {device}" if good else f"draws wrongly on {device}"}
 
 
-def model(folder: str) -> Finding:
-    """The files of a model, without loading its weights."""
-    from ..guidance import loading
-
-    found = loading.check(folder)
-    return {
-        "ok": True,
-        "text": f"{found.kind}, {found.prediction}",
-        "kind": found.kind,
-        "commercial": found.commercial,
-        "prediction": found.prediction,
-        "channels": found.channels,
-        "sample_size": found.sample_size,
-        "factor": found.factor,
-        "digest": found.digest,
-        "notice": found.notice,
-        "vocabulary": list(found.vocabulary),
-    }
-
-
 def hash_grid() -> Finding:
     """Whether tiny-cuda-nn, the hash grid of fields to come, works here."""
     if importlib.util.find_spec("tinycudann") is None:
@@ -91,7 +69,6 @@ def hash_grid() -> Finding:
 TRIALS: dict[str, Callable[..., Finding]] = {
     "torch": torch,
     "rasteriser": rasteriser,
-    "model": model,
     "hash_grid": hash_grid,
 }
 
@@ -101,8 +78,7 @@ def main(words: list[str]) -> None:
     try:
         finding = TRIALS[words[0]](*words[1:])
     except UserError as error:
-        finding = {"ok": False, "code": error.code, "sentence": error.sentence, "hint": error.hint}
-        finding["text"] = error.line()
+        finding = {"ok": False, "text": error.line()}
     except Exception as error:  # noqa: BLE001  # whatever it is, it is what was to be found out
         finding = {"ok": False, "text": f"{type(error).__name__}: {str(error).splitlines()[:1]}"}
     sys.stdout.write(json.dumps(finding) + "\n")

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 import tiny_models
 import trimesh
+from maquette_server.geometry import uv_raster
 from maquette_server.guidance import loading
 from maquette_server.methods import base, latent_paint
+from maquette_server.methods.latent_paint import mask
 from maquette_server.methods.latent_paint import run as story
 from maquette_wire import arrays, errors, messages
 from PIL import Image
@@ -209,10 +212,65 @@ def test_texels_that_a_mask_keeps_are_bit_identical(model):
     changed = (result != existing).any(-1)
     assert changed.any()
     assert not changed[:, 64 + 16 :].any()  # beyond the gutter of a painted chart nothing moved
-    from maquette_server.geometry import uv_raster
-
     used = uv_raster.rasterise(box()[2], 128).face >= 0
     assert not (changed & used)[:, 64:].any()
+
+
+def glassy(side: int = 128) -> np.ndarray:
+    """A texture with every alpha, and colours where nothing of them is seen."""
+    return np.random.default_rng(1).integers(0, 256, (side, side, 4), np.uint8)
+
+
+def test_texels_that_a_mask_keeps_are_bit_identical_with_their_alpha(model):
+    existing = glassy()
+    result = finish(context(model, texture=existing, mask=half_mask(), feather=0))
+    picture = np.array(Image.open(io.BytesIO(result.items[0].data)))
+    assert picture.shape == (128, 128, 4)
+    assert np.array_equal(picture[:, 64 + 16 :], existing[:, 64 + 16 :])
+
+
+def test_painted_texels_are_opaque(model):
+    existing = glassy()
+    existing[..., 3] = 0
+    result = finish(context(model, texture=existing, mask=half_mask(), feather=0))
+    picture = np.array(Image.open(io.BytesIO(result.items[0].data)))
+    used = uv_raster.rasterise(box()[2], 128).face >= 0
+    assert (picture[:, :64, 3][used[:, :64]] == 255).all()
+
+
+def test_the_glb_of_a_see_through_texture_says_how_its_alpha_is_meant(model):
+    def material(texture: np.ndarray) -> dict[str, Any]:
+        result = finish(context(model, texture=texture, mask=half_mask(), feather=0))
+        data = result.items[2].data
+        return json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])["materials"][0]
+
+    existing = glassy()
+    assert material(existing)["alphaMode"] == "BLEND"
+    existing[..., 3] = np.where(existing[..., 3] < 128, 0, 255)
+    assert material(existing)["alphaMode"] == "MASK"
+    existing[..., 3] = 255
+    assert material(existing)["alphaMode"] == "OPAQUE"
+
+
+def test_over_transparency_a_feather_mixes_alpha_and_lets_no_hidden_colour_through():
+    existing = np.zeros((8, 8, 4), np.uint8)
+    existing[..., 1] = 255  # green that nobody sees
+    painted = np.full((8, 8, 3), (200, 0, 0), np.uint8)
+    weight = np.zeros((8, 8), np.float32)
+    weight[:4] = 0.5
+    mixed = mask.composite(painted, existing, weight, np.ones((8, 8), bool))
+    assert (mixed[:4] == (200, 0, 0, 128)).all()
+    assert (mixed[4:] == existing[4:]).all()
+
+
+def test_a_texture_with_transparency_is_a_start_for_an_opaque_one(model):
+    clear = np.zeros((128, 128, 4), np.uint8)
+    hidden = clear.copy()
+    hidden[..., 0] = 255  # what is under full transparency does not matter
+    texture = texture_of(finish(context(model, texture=clear)))
+    result = finish(context(model, texture=hidden))
+    assert np.array_equal(texture_of(result), texture)
+    assert np.array(Image.open(io.BytesIO(result.items[0].data))).shape == (128, 128, 3)
 
 
 def test_a_feather_only_shrinks_the_painted_area(model):
@@ -228,8 +286,6 @@ def test_under_a_mask_of_faces_the_rest_keeps_the_base_colour(model):
     weights = np.zeros((12, 3), np.float32)
     weights[:2] = 1
     result = texture_of(finish(context(model, weights=weights)))
-    from maquette_server.geometry import uv_raster
-
     raster = uv_raster.rasterise(box()[2], 128)
     kept = (raster.face >= 2) & ~raster.rim
     assert (result[kept] == (64, 128, 191)).all()

@@ -8,7 +8,7 @@ down.
 
 import json
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,16 @@ _REPEAT, _LINEAR, _MIPMAP = 10497, 9729, 9987
 _FAR = 100.0  # centre over extent above which positions are stored relative to the centre
 
 
-def write(mesh: Mesh, corner_uvs: NDArray[np.floating], texture_png: bytes) -> bytes:
-    """The bytes of a .glb file. corner_uvs: [T, 3, 2], v up.  texture_png: sRGB, row 0 at v = 1."""
+AlphaMode = Literal["OPAQUE", "MASK", "BLEND"]
+
+
+def write(
+    mesh: Mesh, corner_uvs: NDArray[np.floating], texture_png: bytes, alpha: AlphaMode = "OPAQUE"
+) -> bytes:
+    """The bytes of a .glb file. corner_uvs: [T, 3, 2], v up.  texture_png: sRGB, row 0 at v = 1.
+
+    alpha: what the texture's alpha means, in glTF's words; see `alpha_mode`.
+    """
     source, triangles, uvs = split_at_seams(len(mesh.positions), mesh.triangles, corner_uvs)
     positions, matrix = placed(mesh)
     texcoord = np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], 1).astype("<f4")
@@ -42,13 +50,16 @@ def write(mesh: Mesh, corner_uvs: NDArray[np.floating], texture_png: bytes) -> b
         node["matrix"] = matrix.T.reshape(-1).tolist()
     primitive = {"attributes": attributes, "indices": indices, "material": 0, "mode": 4}
     surface = {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0, "roughnessFactor": 1.0}
+    material = {
+        "name": "Maquette", "pbrMetallicRoughness": surface, "alphaMode": alpha, "doubleSided": True
+    }  # fmt: skip
     document = {
         "asset": {"version": "2.0", "generator": "Maquette"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [node],
         "meshes": [{"name": mesh.name, "primitives": [primitive]}],
-        "materials": [{"name": "Maquette", "pbrMetallicRoughness": surface, "doubleSided": True}],
+        "materials": [material],
         "textures": [{"sampler": 0, "source": 0}],
         "images": [{"bufferView": picture, "mimeType": "image/png"}],
         "samplers": [{"magFilter": _LINEAR, "minFilter": _MIPMAP, "wrapS": _REPEAT, "wrapT": _REPEAT}],
@@ -68,6 +79,13 @@ def write(mesh: Mesh, corner_uvs: NDArray[np.floating], texture_png: bytes) -> b
             bytes(buffer.data),
         ]
     )
+
+
+def alpha_mode(texture: NDArray[np.uint8]) -> AlphaMode:
+    """How a viewer is to take the alpha of a texture [H, W, 3 or 4]: not at all, as holes, or as degrees."""
+    if texture.shape[2] == 3 or bool((texture[..., 3] == 255).all()):
+        return "OPAQUE"
+    return "MASK" if bool(np.isin(texture[..., 3], (0, 255)).all()) else "BLEND"
 
 
 def split_at_seams(

@@ -29,12 +29,15 @@ class TexturedMesh:
         self._rasteriser = choose.make(rasteriser, self._surface.positions, triangles, "cpu")
         self._side = texture_u8.shape[0]
         self._levels = texture.level_count(self._side)
-        colours = torch.from_numpy(np.ascontiguousarray(texture_u8[..., :3])).movedim(-1, 0).float() / 255
+        colours = torch.from_numpy(np.ascontiguousarray(texture_u8)).movedim(-1, 0).float() / 255
+        if len(colours) == 3:
+            colours = torch.cat([colours, torch.ones_like(colours[:1])])
+        colours[:3] *= colours[3:]
         self._table = texture.pyramid(colours, self._levels)
 
     def draw(self, camera: Pinhole, *, shade: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Colour u8 [H, W, 4] with straight alpha, and depth f4 [H, W] along the axis (+inf where nothing is
-        seen).
+        seen). A transparent texel lets the background show, not the surface behind it.
 
         shade: 0 draws the texture as it is, 1 shades it fully with a light at the camera.
         """
@@ -53,15 +56,11 @@ class TexturedMesh:
         colour = lookup.render(self._table).numpy()
         if shade:
             cosine = surface_view.facing(raster, self._surface, fine, pixels)
-            colour = colour * (1 - shade * (1 - cosine))[:, None]
-        hit = np.zeros((*raster.face.shape, 1), np.float32)
-        hit.reshape(-1)[pixels] = 1
-        picture = np.zeros((*raster.face.shape, 3), np.float32)
-        picture.reshape(-1, 3)[pixels] = colour
-        premultiplied = _boxed(picture)
-        alpha = _boxed(hit)
-        straight = premultiplied / np.maximum(alpha, 1e-6)
-        rgba = np.concatenate([straight, alpha], -1)
+            colour[:, :3] *= (1 - shade * (1 - cosine))[:, None]
+        picture = np.zeros((*raster.face.shape, 4), np.float32)
+        picture.reshape(-1, 4)[pixels] = colour
+        rgba = _boxed(picture)
+        rgba[..., :3] /= np.maximum(rgba[..., 3:], 1e-6)
         return (rgba * 255 + 0.5).clip(0, 255).astype(np.uint8), raster.depth[1::2, 1::2].copy()
 
 

@@ -60,7 +60,7 @@ def shrunk(weight: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 
 
 def at_side(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """A square picture [S, S, 3] at another size, each texel the nearest one: for previews."""
+    """A square picture [S, S, C] at another size, each texel the nearest one: for previews."""
     rows = np.arange(side) * picture.shape[0] // side
     return picture[rows][:, rows]
 
@@ -71,15 +71,23 @@ def composite(
     weight: NDArray[np.float32],
     used: NDArray[np.bool_],
 ) -> NDArray[np.uint8]:
-    """The painted texture laid over the existing one, both [S, S, 3].
+    """The painted texture [S, S, 3] laid over the existing one [S, S, 3 or 4]; has the latter's channels.
 
-    Texels of weight 0 stay as they were, but for the gutters of painted charts (16 texels).
+    Texels of weight 0 stay as they were, alpha included, but for the gutters of painted charts (16 texels).
+    Paint is opaque; between 0 and 1 colours mix premultiplied, so that what lies under transparency never
+    shows.
     """
-    share = weight[..., None]
     result = existing.copy()
     inside = weight > 0
-    mixed = existing * (1 - share) + painted * share
-    result[inside] = (mixed[inside] + 0.5).astype(np.uint8)
+    share, below = weight[inside][:, None], existing[inside].astype(np.float32)
+    if existing.shape[2] == 3:
+        mixed = below * (1 - share) + painted[inside] * share
+    else:
+        left = below[:, 3:] / 255 * (1 - share)  # what is still seen of the existing texture
+        alpha = left + share
+        colour = (below[:, :3] * left + painted[inside] * share) / alpha
+        mixed = np.concatenate([colour, 255 * alpha], 1)
+    result[inside] = (mixed + 0.5).astype(np.uint8)
     row, column = gutter.nearest(used)
     near = ndimage.binary_dilation(inside, iterations=_GUTTER) & ~used & inside[row, column]
     result[near] = result[row[near], column[near]]

@@ -20,7 +20,7 @@ _SHADE = 0.35
 
 
 def drawn(target: targets.Target, texture: NDArray[np.uint8]) -> list[base.Item]:
-    """texture.png and uv: what can be put on the object. texture: [S, S, 3]."""
+    """texture.png and uv: what can be put on the object. texture: [S, S, 3 or 4]."""
     return [
         base.Item("texture", "texture.png", png.write(texture)),
         base.Item("uv", "uv", uv.loop_uvs(target.mesh, target.corner_uvs)),
@@ -28,14 +28,15 @@ def drawn(target: targets.Target, texture: NDArray[np.uint8]) -> list[base.Item]
 
 
 def items(target: targets.Target, texture: NDArray[np.uint8], rasteriser: str) -> list[base.Item]:
-    """texture.png, uv, mesh.glb, preview.png. texture: [S, S, 3]."""
+    """texture.png, uv, mesh.glb, preview.png. texture: [S, S, 3 or 4]."""
     seen = textured_mesh.TexturedMesh(
         target.positions, target.triangles, target.painted_uvs, texture, rasteriser
     )
     given = drawn(target, texture)
+    model = glb.write(target.mesh, target.corner_uvs, given[0].data, glb.alpha_mode(texture))
     return [
         *given,
-        base.Item("mesh", "mesh.glb", glb.write(target.mesh, target.corner_uvs, given[0].data)),
+        base.Item("mesh", "mesh.glb", model),
         base.Item("images", "preview.png", png.write(sheet(seen))),
     ]
 
@@ -70,7 +71,9 @@ def figures(
     named = [name for name in colour_names.NAMES if re.search(rf"\b{name}\b", prompt.lower())]
     if len(named) == 1:
         colours = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, texture)
-        result["named_colour"] = {named[0]: colour_names.share(_pixels(colours) / 255, named[0])}
+        pixels = _pixels(colours) / 255
+        # Of an object thinner than every pixel, or see-through, nothing can be said.
+        result["named_colour"] = {named[0]: colour_names.share(pixels, named[0]) if len(pixels) else None}
     return result
 
 
@@ -83,7 +86,7 @@ def _visible_unseen(target: targets.Target, texels: surface.SurfaceTexels, seen:
 
 
 def _pixels(seen: textured_mesh.TexturedMesh) -> NDArray[np.uint8]:
-    """[n, 3], the pixels of eight small views that the object fills."""
+    """[n, 3], the pixels of eight small views that the object fills and that are opaque."""
     found = []
     for k in range(8):
         view = sampling.place(65.0, 45.0 * k, 1.65, size=96, fov=45.0, around=sampling.LOOK_AT)

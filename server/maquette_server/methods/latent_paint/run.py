@@ -87,8 +87,7 @@ def run(ctx: base.RunContext) -> base.Run:
         if weight is not None:
             share = mask.shrunk(weight, side)
             picture = mask.composite(picture, mask.at_side(_kept(target, picture), side), share, coarse.used)
-        opaque = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
-        return base.Snapshot(outputs.drawn(target, picture), opaque)
+        return base.Snapshot(outputs.drawn(target, picture), _with_alpha(picture))
 
     ctx.timer.stage("paint")
     task = _Resumable(work, targets.saved_atlas(target))
@@ -271,6 +270,12 @@ def _bake_count(chosen: deciding.Settings) -> int:
 def _base_colour(target: targets.Target) -> tuple[int, ...]:
     colour = target.mesh.base_colour or (0.8, 0.8, 0.8)
     return tuple(int(255 * part + 0.5) for part in colour)
+
+
+def _with_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if picture.shape[2] == 4:
+        return picture
+    return np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
 
 
 def _kept(target: targets.Target, painted: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -34,7 +34,8 @@ class Target:
     uv_source: str
     """"own", or how the atlas was made"""
     charts: int | None
-    existing: NDArray[np.uint8] | None  # [S, S, 3], the texture to start from or to keep under the mask
+    existing: NDArray[np.uint8] | None
+    """[S, S, 3 or 4], the texture to start from or to keep under the mask"""
     mask_picture: NDArray[np.uint8] | None  # [H, W, 3 or 4]
     texture_size: int
 
@@ -92,7 +93,6 @@ def prepare(ctx: base.RunContext) -> Generator[base.Step, bool | None, Target]:
             hint="Choose another preset.",
         )
     if existing is not None:
-        existing = existing[..., :3]
         side = _square_side(existing)
         size = side if masked else size
     usable, reason = (False, "it has no UV map") if mesh.corner_uvs is None else uv.usable(mesh, size)

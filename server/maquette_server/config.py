@@ -14,7 +14,7 @@ import platformdirs
 from maquette_wire import messages
 from maquette_wire.errors import UserError
 
-from .model_folders import checking
+from .model_folders import checking, weights
 
 METHOD_PACKAGES = ("maquette_server.methods",)
 POCKET = Path(__file__).parent / "pocket" / "weights" / "pocket-t2i"
@@ -96,17 +96,18 @@ def models_of(config: Config, extra: Mapping[str, str | Path] | None = None) -> 
 
 def describe(name: str, entry: ModelEntry, default: bool) -> messages.ModelInfo:
     """One row of the list of models. A model that cannot be used is listed too; `check_model` says why."""
+    info = messages.ModelInfo(name=name, kind=entry.kind, commercial=entry.commercial, default=default)
     try:
-        notes = checking.read_notes(Path(entry.path), name)
-    except UserError:
-        notes = checking.Notes()
-    return messages.ModelInfo(
-        name=name,
-        kind=entry.kind,
-        commercial=notes.licence.commercial if entry.commercial == "unknown" else entry.commercial,
-        notice=notes.notice,
-        vocabulary=notes.words,
-        default=default,
+        found = checking.check(name, Path(entry.path))
+        digest = weights.digest(found.path)
+    except (UserError, OSError):
+        return info
+    return msgspec.structs.replace(
+        info,
+        commercial=found.commercial if entry.commercial == "unknown" else entry.commercial,
+        notice=found.notice,
+        vocabulary=found.vocabulary,
+        digest=digest,
     )
 
 

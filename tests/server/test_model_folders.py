@@ -1,14 +1,16 @@
 """Facts about model folders: what is understood, and what is refused in one sentence with a way out."""
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 import tiny_models
 from maquette_server import config
 from maquette_server.cli.app import app
-from maquette_server.model_folders import checking
+from maquette_server.model_folders import checking, weights
 from maquette_wire import errors
 from typer.testing import CliRunner
 
@@ -243,3 +245,39 @@ def test_painting_with_a_broken_model_ends_in_one_line_and_leaves_nothing(
     assert last["hint"]
     assert line == f"{last['sentence']} {last['hint']}"
     assert not Path("out").exists()
+
+
+def test_a_copy_of_a_model_has_its_digest_and_other_numbers_have_another(model, folder):
+    before = weights.digest(folder)
+    assert len(before) == 64
+    assert before == weights.digest(model)
+    (folder / "README.md").write_text("read me", encoding="utf-8")
+    (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04N.")
+    assert weights.digest(folder) == before
+    file = next((folder / "unet").glob("*.safetensors"))
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert weights.digest(folder) != before
+
+
+def test_the_list_of_models_tells_their_digests(folder):
+    info = config.describe("m", config.ModelEntry(path=str(folder)), default=False)
+    assert info.digest == weights.digest(folder)
+
+
+def test_a_model_of_many_gigabytes_is_checked_and_told_apart_at_once(folder):
+    size = 1 << 34
+    header = json.dumps({"a": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    file = next((folder / "unet").glob("*.safetensors"))
+    with file.open("wb") as stream:
+        stream.write(len(header).to_bytes(8, "little") + header)
+        stream.truncate(8 + len(header) + size)  # takes no room on the disk
+    began = time.monotonic()
+    checking.check(str(folder))
+    before = weights.digest(folder)
+    assert time.monotonic() - began < 5
+    with file.open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        stream.write(b"x")
+    assert weights.digest(folder) != before

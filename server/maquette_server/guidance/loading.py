@@ -135,14 +135,14 @@ def _text_to_image(described: Described, device: torch.device) -> TextToImage:
         matrix = torch.tensor(described.latent_rgb, dtype=torch.float32)
     else:
         with torch.no_grad():
-            matrix = latent_rgb.fitted(bridge, _file_digest(weights.file_of(root / "vae", str(root))))
+            matrix = latent_rgb.fitted(bridge, _file_digest(weights.files_of(root / "vae", str(root))[0]))
     text = TextEncoder(tokenizer, text_model, frozenset(described.vocabulary))
     return TextToImage(described, denoiser, bridge, text, matrix, device)
 
 
 def _options(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
     """Arguments of from_pretrained: this folder only, safetensors only, the half-precision file if alone."""
-    variant = "fp16" if weights.file_of(folder, str(folder)).name.endswith(".fp16.safetensors") else None
+    variant = "fp16" if weights.files_of(folder, str(folder))[0].name.endswith(".fp16.safetensors") else None
     return {"dtype": dtype, "variant": variant, "use_safetensors": True, "local_files_only": True}
 
 

@@ -36,8 +36,6 @@ _CLASSES = {
 }
 """what a part may be, as the index names it"""
 
-_FOLDERS = (*weights.PARTS, "scheduler", "tokenizer")
-
 
 class _Index(msgspec.Struct):
     unet: tuple[str | None, str | None] | None = None
@@ -84,7 +82,7 @@ class _Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commercial: Commercial = "unknown"
 
 
-class Notes(msgspec.Struct, forbid_unknown_fields=True):
+class _Notes(msgspec.Struct, forbid_unknown_fields=True):
     """A model's `maquette.json`. The parts named after methods are theirs to read."""
 
     notice: str = ""
@@ -150,7 +148,8 @@ def check(name: str, folder: Path | None = None) -> Described:
     vae = _read(path / "vae" / "config.json", _Vae, name)
     text = _read(path / "text_encoder" / "config.json", _Text, name)
     scheduler = _read(path / "scheduler" / "scheduler_config.json", _Scheduler, name)
-    notes = read_notes(path, name)
+    notes_file = path / "maquette.json"
+    notes = _read(notes_file, _Notes, name) if notes_file.is_file() else _Notes()
     prediction = _check_fit(unet, vae, text, scheduler, name)
     blocks = vae.block_out_channels or vae.encoder_block_out_channels
     if blocks is None:
@@ -171,12 +170,6 @@ def check(name: str, folder: Path | None = None) -> Described:
         latent_rgb=_latent_rgb(path, vae.latent_channels, name),
         settings={part: found for part in ("paint", "sculpt", "edit") if (found := getattr(notes, part))},
     )
-
-
-def read_notes(folder: Path, name: str) -> Notes:
-    """The model's `maquette.json`, or what holds without one. Raises UserError `model.bad`."""
-    file = folder / "maquette.json"
-    return _read(file, Notes, name) if file.is_file() else Notes()
 
 
 def kind_of(folder: Path) -> Kind:
@@ -271,4 +264,4 @@ def _bad(file: Path, name: str, why: str) -> UserError:
 
 def _short(file: Path) -> str:
     """The file as it is called inside its model folder."""
-    return f"{file.parent.name}/{file.name}" if file.parent.name in _FOLDERS else file.name
+    return f"{file.parent.name}/{file.name}" if file.parent.name in weights.FOLDERS else file.name

@@ -13,6 +13,7 @@ import msgspec
 from maquette_wire.errors import UserError
 
 PARTS = ("unet", "vae", "text_encoder")
+FOLDERS = (*PARTS, "scheduler", "tokenizer")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 HINT = "Fetch the model again, or give a complete folder in diffusers format."
 _LONGEST_HEADER = 100_000_000  # bytes, as the format has it
@@ -20,15 +21,15 @@ _SAMPLES, _SAMPLE = 16, 64 * 1024  # places of a weight file that its digest rea
 _TEXTS = (".json", ".txt", ".model")
 
 
-def file_of(folder: Path, name: str) -> Path:
-    """The weight file of one part (or the first of its shards), in full precision if there is one.
+def files_of(folder: Path, name: str) -> list[Path]:
+    """The weight file of one part, or its shards, in full precision if there are such.
 
     name: of the model, for the text of the error. Raises UserError `model.pickle`, `model.incomplete`.
     """
     found = sorted(folder.glob("*.safetensors"))
     plain = [file for file in found if ".fp16." not in file.name and ".non_ema." not in file.name]
     if found:
-        return (plain or found)[0]
+        return plain or found
     pickled = sorted(file.name for pattern in PICKLES for file in folder.glob(pattern))
     if pickled:
         raise UserError(
@@ -43,30 +44,27 @@ def file_of(folder: Path, name: str) -> Path:
 def check(folder: Path, name: str) -> None:
     """Looks at the weight files of every part. Raises UserError `model.pickle|incomplete|bad`."""
     for part in PARTS:
-        file_of(folder / part, name)
-        for file in sorted((folder / part).glob("*.safetensors")):
+        for file in files_of(folder / part, name):
             _check_whole(file, name)
 
 
 def digest(folder: Path) -> str:
     """Tells one model from another: 64 hexadecimal digits, the same for a copy of the folder.
 
-    SHA-256 over the names and contents of the settings, the word lists and `maquette.json`, and of every
-    weight file over its name, size, header and sixteen blocks of 64 KiB that lie evenly in it. Training or
-    merging changes numbers everywhere, so it shows; a change between the blocks is not seen. Cheap for files
-    of any size, and read again only when a file's size or time changes. Raises OSError.
+    SHA-256 over the settings, the word lists and `maquette.json`, and of every weight file over its header
+    and sixteen blocks of 64 KiB that lie evenly in it. Training or merging changes numbers everywhere, so it
+    shows; a change that lies between the blocks does not. Cheap for files of any size, and a file is read
+    again only when its size or time changes. Raises UserError `model.*` when weights lack, OSError.
     """
-    files = [file for file in (*folder.glob("*.json"), *folder.glob("*/*")) if _counts(file)]
+    files = [file for part in PARTS for file in files_of(folder / part, folder.name)]
+    for place in (folder, *(folder / name for name in FOLDERS)):
+        files += [file for file in place.glob("*") if file.suffix in _TEXTS and file.is_file()]
     total = hashlib.sha256()
     for file in sorted(files):
         about = file.stat()
         total.update(f"{file.relative_to(folder).as_posix()} {about.st_size}\n".encode())
         total.update(_digest_of(str(file), about.st_size, about.st_mtime_ns))
     return total.hexdigest()
-
-
-def _counts(file: Path) -> bool:
-    return file.suffix in (*_TEXTS, ".safetensors") and file.is_file()
 
 
 @functools.lru_cache(maxsize=4096)

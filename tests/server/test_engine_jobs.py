@@ -226,6 +226,28 @@ def test_a_restart_goes_on_with_what_was_queued(tmp_path: Path, settings: config
     second.close()
 
 
+def test_a_start_removes_the_attempts_of_jobs_that_are_over_and_no_others(
+    tmp_path: Path, settings: config.Config
+) -> None:
+    first = engine.JobEngine(tmp_path, settings, devices=("cpu",))
+    succeeded = first.submit(request("counter")).job_id
+    until(first, succeeded, "succeeded")
+    failed = first.submit(request("raiser", params={"what": "user"})).job_id
+    until(first, failed, "failed")
+    interrupted = first.submit(request("counter", params={"steps": 50, "seconds": 0.02})).job_id
+    until(first, interrupted, "running")
+    paused, cancelled, queued = (first.submit(request("counter")).job_id for _ in range(3))
+    first.control(paused, "pause")
+    first.control(cancelled, "cancel")
+    first.close()
+    everyone = {succeeded, failed, interrupted, paused, cancelled, queued, "deleted"}
+    for job in everyone:
+        (tmp_path / "jobs" / job / "attempt-9").mkdir(parents=True)
+    engine.JobEngine(tmp_path, settings, devices=("cpu",)).close()
+    left = {path.parent.name for path in (tmp_path / "jobs").glob("*/attempt-9")}
+    assert left == {failed, interrupted, paused, queued}
+
+
 def test_a_folder_is_held_by_one(jobs: engine.JobEngine, tmp_path: Path, settings: config.Config) -> None:
     with pytest.raises(UserError) as refused:
         engine.JobEngine(tmp_path / "folder", settings, devices=("cpu",))

@@ -78,6 +78,7 @@ class JobEngine:
         self._runner = runner.Runner(
             self._folder, self.config, self.methods, self._models, self._executor, self._ledger, self.blobs
         )
+        self._runner.sweep()
         self._freeing: list[_Freeing] = []
         self._tidy_at = time.monotonic()
 

@@ -51,6 +51,18 @@ class Runner:
         """Removes all files of a job's attempts."""
         shutil.rmtree(self._job_folder(job), ignore_errors=True)
 
+    def sweep(self) -> None:
+        """Removes the files of attempts that nothing can go on from: of jobs that are deleted, cancelled or
+        done. A server that was killed, and a worker that outlived it, leave such. To be called before the
+        first start.
+        """
+        over = ("succeeded", "cancelled")
+        for folder in (self._folder / "jobs").glob("*"):
+            job = self._ledger.jobs.get(folder.name)
+            if folder.is_dir() and (job is None or job.state in over):
+                log.info("job %s: what its attempts left is removed", folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _job_folder(self, job: journal.Job) -> Path:
         return self._folder / "jobs" / job.job_id
 

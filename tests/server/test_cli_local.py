@@ -1,5 +1,6 @@
 """`maquette paint` without a server and with a quick stand-in method: outputs, refusals, Ctrl-C, resume."""
 
+import errno
 import json
 import os
 import signal
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from maquette_server.cli.app import app
+from typer.testing import CliRunner
 
 from tests.server import cli_stand_in
 
@@ -158,6 +161,54 @@ def test_an_unfinished_job_can_be_given_up(quick: Path, maquette, tmp_path: Path
     assert maquette("jobs", "delete", "out").returncode == 0
     assert not (tmp_path / "out").exists()
     assert maquette("jobs", "resume", "out").returncode == 2
+
+
+def _full(*arguments: object, **options: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _read_only(*arguments: object, **options: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+@pytest.mark.parametrize(
+    ("place", "fails", "code"),
+    [
+        ("pathlib.Path.mkdir", _full, "disk.full"),
+        ("maquette_server.cli.local.os.fsync", _full, "disk.full"),
+        ("maquette_server.cli.local.os.replace", _full, "disk.full"),
+        ("maquette_server.engine.folder.Hold.tell", _full, "disk.full"),
+        ("maquette_server.engine.journal.sqlite3.connect", _full, "disk.full"),
+        ("maquette_server.engine.blobs.BlobStore.add", _full, "disk.full"),
+        ("maquette_server.engine.journal.Journal.save", _full, "disk.full"),
+        ("pathlib.Path.mkdir", _read_only, "output.unusable"),
+        ("maquette_server.cli.local.os.fsync", _read_only, "output.unusable"),
+    ],
+)
+def test_a_job_that_cannot_be_written_down_leaves_nothing(
+    quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, fails: object, code: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.chdir(tmp_path)
+    before = {path for path in tmp_path.rglob("*") if "home" not in path.parts}
+    monkeypatch.setattr(place, fails)
+    result = CliRunner().invoke(app, ["paint", str(quick), "--prompt", "x", "--out", "deep/out", "--json"])
+    assert result.exit_code == 2, result.output
+    last = json.loads(result.stdout.splitlines()[-1])
+    assert last["code"] == code
+    assert last["hint"]
+    monkeypatch.undo()
+    after = {path for path in tmp_path.rglob("*") if "home" not in path.parts}
+    assert {path for path in after - before if "__pycache__" not in path.parts} == set()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_refused_and_left_alone(
+    quick: Path, maquette, tmp_path: Path
+) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert maquette("paint", quick, "--prompt", "x", "--out", "locked/out").returncode == 2
+    assert list((tmp_path / "locked").iterdir()) == []
 
 
 def test_a_result_that_cannot_be_written_is_not_lost(quick: Path, maquette, tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ Beside the engine's files the folder holds `ticket.json`: what `jobs resume OUT`
 """
 
 import errno
+import os
 import shutil
 import signal
 import threading
 import types
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -60,18 +61,11 @@ def start(
     Raises UserError, JobFault, Stopped.
     """
     check(out)
-    made = not out.exists()
-    folder = out / FOLDER
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / TICKET).write_bytes(msgspec.json.encode(ticket))
-    except PermissionError as error:
-        raise UserError(
-            "output.unusable", f"'{out}' cannot be written: {error.strerror}.", hint="Choose another --out."
-        ) from error
+    made = _lacking(out)
     submitted = False
     try:
-        with _running(folder, ticket, settings) as engine:
+        _prepare(out, ticket)
+        with _running(out / FOLDER, ticket, settings) as engine:
             for blob in request.blobs.values():
                 engine.put_bytes(blob)
             job_id = engine.submit(request.submit, "command line").job_id
@@ -80,16 +74,16 @@ def start(
             for note in request.notes:
                 show.remark(note, "mesh.note", job_id)
             _see_through(engine, job_id, out, ticket, show)
-    except (UserError, KeyboardInterrupt):
-        # Before the submission there is nothing to go on with; after it the job stays whatever happens.
-        if not submitted:
-            remove(out, made)
-        raise
     except endings.JobFault as error:
         if error.fault.code not in KEPT_AFTER:
             remove(out, made)
         raise
-    remove(out, made=False)
+    except BaseException:
+        # Before the submission there is nothing to go on with; after it the job stays whatever happens.
+        if not submitted:
+            remove(out, made)
+        raise
+    remove(out)
 
 
 def resume(out: Path, settings: config.Config, show: Reporter) -> None:
@@ -111,7 +105,7 @@ def resume(out: Path, settings: config.Config, show: Reporter) -> None:
         except endings.JobFault as error:
             failed = error
     if failed is None or failed.fault.code not in KEPT_AFTER:
-        remove(out, made=failed is not None)
+        remove(out, (out,) if failed is not None else ())
     if failed is not None:
         raise failed
 
@@ -139,14 +133,39 @@ def give_up(out: Path) -> None:
             "job.unknown", f"There is no unfinished job in '{out}'.", hint="Name the folder that --out named."
         )
     engines.JobEngine(out / FOLDER, devices=()).close()  # refuses when somebody works in it
-    remove(out, made=True)
+    remove(out, (out,))
 
 
-def remove(out: Path, made: bool) -> None:
-    """Removes the private folder, and `out` itself when it was `made` for the job and is empty."""
+def remove(out: Path, made: Sequence[Path] = ()) -> None:
+    """Removes the private folder, and of the folders `made` for the job (the deepest first) the empty ones."""
     shutil.rmtree(out / FOLDER, ignore_errors=True)
-    if made and out.is_dir() and not any(out.iterdir()):
-        out.rmdir()
+    for folder in made:
+        with suppress(OSError):  # not empty, or never made
+            folder.rmdir()
+
+
+def _lacking(out: Path) -> tuple[Path, ...]:
+    """The folder and those above it that do not exist yet, the deepest first."""
+    return tuple(folder for folder in (out, *out.parents) if not folder.exists())
+
+
+def _prepare(out: Path, ticket: Ticket) -> None:
+    """The private folder with its ticket, whole or not at all. Raises UserError `output.unusable|disk.full`."""
+    folder = out / FOLDER
+    temporary = folder / f"{TICKET}.new"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with temporary.open("wb") as file:
+            file.write(msgspec.json.encode(ticket))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, folder / TICKET)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            sentence = f"The disk is full: '{out}' cannot be written."
+            raise UserError("disk.full", sentence, hint="Make room, or choose another --out.") from error
+        sentence = f"'{out}' cannot be written: {error.strerror or error}."
+        raise UserError("output.unusable", sentence, hint="Choose another --out.") from error
 
 
 def ticket_for(mesh_path: Path, device: str, settings: config.Config, models: dict[str, str]) -> Ticket:

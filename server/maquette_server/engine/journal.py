@@ -109,6 +109,8 @@ class Journal:
             self._base.executescript(_TABLES)
             stored = dict(self._base.execute("select name, value from meta").fetchall())
         except sqlite3.DatabaseError as error:
+            if is_disk_full(error):
+                raise _disk_full() from error
             raise UserError("data.unusable", f"The journal '{path}' cannot be used: {error}.") from error
         if int(stored.get("format", FORMAT)) != FORMAT:
             raise UserError(
@@ -172,11 +174,7 @@ class Journal:
             if not is_disk_full(error):
                 raise
             self._reserve.unlink(missing_ok=True)
-            raise UserError(
-                "disk.full",
-                "The disk of the data folder is full.",
-                hint="Free some space, then resume the job.",
-            ) from error
+            raise _disk_full() from error
 
     def keep_reserve(self) -> None:
         """Sets the reserve aside again if it was given up and there is room."""
@@ -267,6 +265,11 @@ class Journal:
     def is_used(self, digest: str) -> bool:
         """Whether some job uses the blob."""
         return self._base.execute("select 1 from uses where digest = ?", (digest,)).fetchone() is not None
+
+
+def _disk_full() -> UserError:
+    sentence = "The disk of the data folder is full."
+    return UserError("disk.full", sentence, hint="Free some space, then resume the job.")
 
 
 def now_ms() -> int:

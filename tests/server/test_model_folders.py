@@ -144,6 +144,7 @@ SENSELESS: dict[str, tuple[str, str]] = {
     "noise above all": ("scheduler/scheduler_config.json", '{"beta_end": 7}'),
     "no steps": ("scheduler/scheduler_config.json", '{"num_train_timesteps": 0}'),
     "settings in another coding": ("unet/config.json", "\udcff"),
+    "fewer tokens than nothing": ("tokenizer/tokenizer_config.json", '{"model_max_length": -5}'),
     "words that are no list": ("maquette.json", '{"vocabulary": {"colours": 3}}'),
     "a vocabulary that is no table": ("maquette.json", '{"vocabulary": ["red"]}'),
     "a misspelt part": ("maquette.json", '{"piant": {}}'),

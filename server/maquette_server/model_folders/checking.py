@@ -25,6 +25,8 @@ _Side = Annotated[int, Meta(ge=4, le=4096)]
 _Share = Annotated[float, Meta(ge=0, lt=1)]
 _Scale = Annotated[float, Meta(gt=0, le=1000)]
 _Entry = Annotated[float, Meta(ge=-1000, le=1000)]
+# Not an integer: transformers writes 10^30 for a tokenizer that takes any length.
+_Tokens = Annotated[float, Meta(ge=8)]
 _Blocks = Annotated[tuple[_Count, ...], Meta(min_length=1, max_length=8)]
 _Read = TypeVar("_Read")
 
@@ -62,11 +64,15 @@ class _Vae(msgspec.Struct):
 
 class _TextConfig(msgspec.Struct):
     hidden_size: _Count | None = None
-    max_position_embeddings: _Count | None = None
+    max_position_embeddings: _Tokens | None = None
 
 
 class _Text(_TextConfig):
     text_config: _TextConfig | None = None
+
+
+class _Tokenizer(msgspec.Struct):
+    model_max_length: _Tokens | None = None
 
 
 class _Scheduler(msgspec.Struct):
@@ -192,6 +198,8 @@ def _check_classes(index: _Index, name: str) -> None:
 
 
 def _check_tokenizer(folder: Path, name: str) -> None:
+    if (folder / "tokenizer_config.json").is_file():
+        _read(folder / "tokenizer_config.json", _Tokenizer, name)
     if (folder / "tokenizer.json").is_file():
         return
     for file in ("vocab.json", "merges.txt"):

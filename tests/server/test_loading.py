@@ -16,12 +16,37 @@ def folder(tmp_path) -> Path:
     return tiny_models.pocket_like(tmp_path / "model")
 
 
+def edit(file: Path, **changes) -> None:
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(settings | changes), encoding="utf-8")
+
+
 def test_truncated_weights_end_in_one_sentence(folder):
     file = next((folder / "unet").glob("*.safetensors"))
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(errors.UserError) as caught:
         loading.load(str(folder), "cpu", "text_to_image")
     assert caught.value.code == "model.bad"
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("text_encoder/config.json", {"num_attention_heads": 3}),
+        ("text_encoder/config.json", {"vocab_size": "many"}),
+        ("unet/config.json", {"norm_num_groups": 0}),
+        ("vae/config.json", {"act_fn": "x"}),
+        ("scheduler/scheduler_config.json", {"beta_schedule": "x"}),
+        ("scheduler/scheduler_config.json", {"beta_start": None}),
+        ("tokenizer/tokenizer.json", {"model": 3}),
+    ],
+)
+def test_settings_that_make_no_sense_to_the_libraries_end_in_one_sentence(folder, file, change):
+    edit(folder / file, **change)
+    with pytest.raises(errors.UserError) as caught:
+        loading.load(str(folder), "cpu", "text_to_image")
+    assert caught.value.code == "model.bad"
+    assert "\n" not in caught.value.line()
 
 
 def test_weights_of_another_shape_end_in_one_sentence(folder):

@@ -269,7 +269,7 @@ class Journal:
 
 def _disk_full() -> UserError:
     sentence = "The disk of the data folder is full."
-    return UserError("disk.full", sentence, hint="Free some space, then resume the job.")
+    return UserError("disk.full", sentence, hint="Free some space, then go on or start again.")
 
 
 def now_ms() -> int:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -312,6 +313,39 @@ def test_the_word_of_an_old_attempt_is_refused(jobs: engine.JobEngine) -> None:
     bodies = until(jobs, job, "succeeded")
     assert body not in bodies
     assert not [body for body in bodies if isinstance(body, messages.FailedBody)]
+
+
+def test_cancel_while_a_model_loads_ends_the_worker_within_seconds_and_says_so(jobs: engine.JobEngine) -> None:
+    job = jobs.submit(request("loader")).job_id
+    while not any(isinstance(event.body, messages.WarningBody) for event in jobs.pump(0.1)):
+        pass
+    (worker,) = jobs._executor.workers
+    assert worker.process is not None
+    before, began = worker.process.pid, time.monotonic()
+    jobs.control(job, "cancel")
+    assert jobs.view(job).state == "cancelled"
+    following = jobs.submit(request("counter")).job_id
+    until(jobs, following, "succeeded")
+    assert worker.process.pid != before
+    assert time.monotonic() - began < 20
+    said = [event.body for event in jobs.follow(job_id=job) if isinstance(event.body, messages.WarningBody)]
+    assert said[-1].code == "worker.replaced"
+    assert "within 1 s" in said[-1].sentence
+    assert not (jobs._folder / "jobs" / job).exists()
+
+
+def test_a_worker_that_heeds_a_cancel_keeps_its_models(jobs: engine.JobEngine) -> None:
+    job = jobs.submit(request("counter", params={"steps": 1000, "seconds": 0.02})).job_id
+    until(jobs, job, "running")
+    (worker,) = jobs._executor.workers
+    assert worker.process is not None
+    before = worker.process.pid
+    while not any(isinstance(event.body, messages.ProgressBody) for event in jobs.pump(0.1)):
+        pass
+    jobs.control(job, "cancel")
+    until(jobs, jobs.submit(request("counter")).job_id, "succeeded")
+    assert worker.process.pid == before
+    assert not [event for event in jobs.follow(job_id=job) if isinstance(event.body, messages.WarningBody)]
 
 
 def test_a_fault_of_the_front_about_one_job_ends_that_job_alone(

@@ -242,6 +242,8 @@ class Runner:
         on_purpose = worker.doomed
         self._executor.gone(worker)
         run = self.runs.pop(worker, None)
+        if run is not None and on_purpose:
+            self._say_replaced(run)
         if run is None:
             log.info("the worker of %s ended with status %d", worker.device, status)
         elif not run.current:
@@ -254,6 +256,19 @@ class Runner:
                     self._keep_snapshot(run)
                 else:
                     self._halted(run, disk_full=False)
+
+    def _say_replaced(self, run: runs.Run) -> None:
+        """The artist is told why the next job takes longer to start."""
+        if run.job.job_id not in self._ledger.jobs:
+            return  # deleted
+        sentence = (
+            f"The worker did not stop within {runs.SECONDS[run.purpose]:.0f} s and was ended;"
+            " the next job loads its model anew."
+        )
+        try:
+            self._ledger.warn(run.job, "worker.replaced", sentence)
+        except UserError:  # no room on the disk, which is said elsewhere
+            log.warning("job %s: %s", run.job.job_id, sentence)
 
     def _crashed(self, run: runs.Run, why: str) -> None:
         """Tried once more; a second crash without a newer checkpoint in between is the end."""

@@ -1,16 +1,20 @@
 """`maquette paint` without a server and with a quick stand-in method: outputs, refusals, Ctrl-C, resume."""
 
+import contextlib
 import errno
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from maquette_server.cli.app import app
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.server import cli_stand_in
 
@@ -137,6 +141,73 @@ def test_ctrl_c_keeps_a_checkpoint_and_resume_finishes(quick: Path, maquette, tm
     assert {p.name for p in (tmp_path / "out").iterdir()} == OUTPUTS | {"mesh.obj", "mesh.mtl"}
 
 
+def invoke(*words: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, words), "--json"])
+
+
+@contextlib.contextmanager
+def interrupting(*places: str) -> Iterator[None]:
+    """While it lasts, Ctrl-C comes whenever one of these functions is called."""
+    with pytest.MonkeyPatch.context() as patch:
+        for place in places:
+            owner, name = place.rsplit(".", 1)
+            real = getattr(pkgutil.resolve_name(owner), name)
+
+            def disturbed(*arguments: Any, real: Callable[..., Any] = real, **options: Any) -> Any:
+                signal.raise_signal(signal.SIGINT)
+                return real(*arguments, **options)
+
+            patch.setattr(place, disturbed)
+        yield
+
+
+@pytest.fixture
+def here(quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As `quick`, for commands in this process."""
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.chdir(tmp_path)
+    return quick
+
+
+def test_ctrl_c_before_the_job_is_accepted_leaves_nothing(here: Path) -> None:
+    with interrupting("maquette_server.engine.engine.JobEngine.submit"):
+        assert invoke("paint", here, "--prompt", "x", "--out", "out").exit_code == 130
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        ["maquette_server.cli.progress.Reporter.remark"],
+        ["maquette_server.cli.progress.Reporter.body"],
+        ["maquette_server.cli.results.write"],
+        [
+            "maquette_server.cli.progress.Reporter.body",
+            "maquette_server.cli.progress.Reporter.pause",
+            "maquette_server.engine.engine.JobEngine.close",
+            "maquette_server.engine.executor.Executor.close",
+        ],
+    ],
+    ids=["accepted", "running", "writing", "again and again"],
+)
+def test_ctrl_c_at_any_time_afterwards_keeps_the_job(here: Path, places: list[str]) -> None:
+    with interrupting(*places):
+        stopped = invoke("paint", here, "--prompt", "x", "--out", "out", "--steps", "20")
+    assert stopped.exit_code == 130, stopped.output
+    assert "maquette jobs resume out" in stopped.stderr
+    assert {p.name for p in Path("out").iterdir()} == {".job"}
+    resumed = invoke("jobs", "resume", "out")
+    assert resumed.exit_code == 0, resumed.output
+    assert {p.name for p in Path("out").iterdir()} >= OUTPUTS
+
+
+def test_ctrl_c_at_the_end_of_a_job_that_is_done_loses_nothing(here: Path) -> None:
+    with interrupting("maquette_server.engine.engine.JobEngine.close", "maquette_server.cli.local.remove"):
+        done = invoke("paint", here, "--prompt", "x", "--out", "out")
+    assert done.exit_code == 0, done.output
+    assert {p.name for p in Path("out").iterdir()} == OUTPUTS | {"mesh.obj", "mesh.mtl"}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_command_is_resumed_too(quick: Path, maquette, tmp_path: Path) -> None:
     process = start("paint", quick, "--prompt", "x", "--out", "out", "--steps", "250", "--json", cwd=tmp_path)
@@ -186,13 +257,11 @@ def _read_only(*arguments: object, **options: object) -> None:
     ],
 )
 def test_a_job_that_cannot_be_written_down_leaves_nothing(
-    quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, fails: object, code: str
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, fails: object, code: str
 ) -> None:
-    monkeypatch.syspath_prepend(tmp_path / "packages")
-    monkeypatch.chdir(tmp_path)
     before = {path for path in tmp_path.rglob("*") if "home" not in path.parts}
     monkeypatch.setattr(place, fails)
-    result = CliRunner().invoke(app, ["paint", str(quick), "--prompt", "x", "--out", "deep/out", "--json"])
+    result = invoke("paint", here, "--prompt", "x", "--out", "deep/out")
     assert result.exit_code == 2, result.output
     last = json.loads(result.stdout.splitlines()[-1])
     assert last["code"] == code

@@ -65,14 +65,15 @@ def ended(command: Command) -> Command:
                 hint = f"{hint} The log is {error.log_path}.".strip()
             fault = messages.Fault(code=error.fault.code, sentence=error.fault.sentence, hint=hint)
             raise _end(OURS if ours else MENDABLE, as_json, fault, job=error.job_id) from None
-        except Stopped as error:
-            fault = messages.Fault(
-                code="job.interrupted", sentence=error.sentence, hint=f"Go on with: {error.way_on}"
-            )
-            raise _end(INTERRUPTED, as_json, fault, job=error.job_id, way_on=error.way_on) from None
-        except KeyboardInterrupt:
-            fault = messages.Fault(code="job.interrupted", sentence="Stopped.")
-            raise _end(INTERRUPTED, as_json, fault) from None
+        except (Stopped, KeyboardInterrupt) as error:
+            # A second Ctrl-C may come while the first one is on its way out.
+            stopped = error if isinstance(error, Stopped) else error.__context__
+            if not isinstance(stopped, Stopped):
+                fault = messages.Fault(code="job.interrupted", sentence="Stopped.")
+                raise _end(INTERRUPTED, as_json, fault) from None
+            hint = f"Go on with: {stopped.way_on}"
+            fault = messages.Fault(code="job.interrupted", sentence=stopped.sentence, hint=hint)
+            raise _end(INTERRUPTED, as_json, fault, job=stopped.job_id, way_on=stopped.way_on) from None
         except BrokenPipeError:
             # The reader of our output has gone; nobody is left to be told.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

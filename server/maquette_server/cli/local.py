@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -62,50 +62,57 @@ def start(
     """
     check(out)
     made = _lacking(out)
-    submitted = False
-    try:
-        _prepare(out, ticket)
-        with _running(out / FOLDER, ticket, settings) as engine:
-            for blob in request.blobs.values():
-                engine.put_bytes(blob)
-            job_id = engine.submit(request.submit, "command line").job_id
-            submitted = True
-            show.remark(notice)
-            for note in request.notes:
-                show.remark(note, "mesh.note", job_id)
-            _see_through(engine, job_id, out, ticket, show)
-    except endings.JobFault as error:
-        if error.fault.code not in KEPT_AFTER:
-            remove(out, made)
-        raise
-    except BaseException:
-        # Before the submission there is nothing to go on with; after it the job stays whatever happens.
-        if not submitted:
-            remove(out, made)
-        raise
-    remove(out)
+    job_id = ""
+    with _interrupted_once() as shield:
+        try:
+            _prepare(out, ticket)
+            with _running(out / FOLDER, ticket, settings, shield) as engine:
+                for blob in request.blobs.values():
+                    engine.put_bytes(blob)
+                job_id = engine.submit(request.submit, "command line").job_id
+                show.remark(notice)
+                for note in request.notes:
+                    show.remark(note, "mesh.note", job_id)
+                _see_through(engine, job_id, out, ticket, show)
+        except endings.JobFault as error:
+            if error.fault.code not in KEPT_AFTER:
+                remove(out, made)
+            raise
+        except BaseException as error:
+            # Before the submission there is nothing to go on with; after it the job stays whatever happens.
+            if not job_id:
+                remove(out, made)
+            elif isinstance(error, KeyboardInterrupt):
+                raise _stopped(out, job_id, show) from None
+            raise
+        remove(out)
 
 
 def resume(out: Path, settings: config.Config, show: Reporter) -> None:
     """Goes on with the unfinished job of `out`. Raises UserError `job.unknown`, and what `start` raises."""
     ticket = read_ticket(out)
-    with _running(out / FOLDER, ticket, settings) as engine:
-        jobs = engine.list()
-        if not jobs:
-            raise UserError(
-                "job.unknown",
-                f"The job in '{out}' was never started.",
-                hint=f"Remove it with: maquette jobs delete {out}, then start again.",
-            )
-        if jobs[0].state == "paused":
-            engine.control(jobs[0].job_id, "resume")
-        failed: endings.JobFault | None = None
+    failed: endings.JobFault | None = None
+    job_id = ""
+    with _interrupted_once() as shield:
         try:
-            _see_through(engine, jobs[0].job_id, out, ticket, show)
+            with _running(out / FOLDER, ticket, settings, shield) as engine:
+                jobs = engine.list()
+                if not jobs:
+                    raise UserError(
+                        "job.unknown",
+                        f"The job in '{out}' was never started.",
+                        hint=f"Remove it with: maquette jobs delete {out}, then start again.",
+                    )
+                job_id = jobs[0].job_id
+                if jobs[0].state == "paused":
+                    engine.control(job_id, "resume")
+                _see_through(engine, job_id, out, ticket, show)
+        except KeyboardInterrupt:
+            raise _stopped(out, job_id, show) from None
         except endings.JobFault as error:
             failed = error
-    if failed is None or failed.fault.code not in KEPT_AFTER:
-        remove(out, (out,) if failed is not None else ())
+        if failed is None or failed.fault.code not in KEPT_AFTER:
+            remove(out, (out,) if failed is not None else ())
     if failed is not None:
         raise failed
 
@@ -180,42 +187,51 @@ def ticket_for(mesh_path: Path, device: str, settings: config.Config, models: di
 
 
 @contextmanager
-def _running(folder: Path, ticket: Ticket, settings: config.Config) -> Iterator[engines.JobEngine]:
+def _running(
+    folder: Path, ticket: Ticket, settings: config.Config, shield: Callable[[], None]
+) -> Iterator[engines.JobEngine]:
     settings = msgspec.structs.replace(settings, torch_threads=ticket.threads)
     engine = engines.JobEngine(folder, settings, devices=(ticket.device,), models=ticket.models)
     try:
-        with _terminated_like_ctrl_c():
-            yield engine
+        yield engine
     finally:
+        shield()  # closing takes the last checkpoint, for some seconds at the most
         engine.close()
 
 
 @contextmanager
-def _terminated_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends the job as Ctrl-C does: after a checkpoint."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _interrupted_once() -> Iterator[Callable[[], None]]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt, the first time; nothing more disturbs what follows it.
+
+    Gives a function after which not even the first one does.
+    """
+    heard: list[int] = []
 
     def interrupt(number: int, frame: types.FrameType | None) -> None:
-        raise KeyboardInterrupt
+        if not heard:
+            heard.append(number)
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, interrupt) for number in numbers]
     try:
-        yield
+        yield lambda: heard.append(0)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _stopped(out: Path, job_id: str, show: Reporter) -> endings.Stopped:
+    show.pause()
+    return endings.Stopped("Stopped; the work so far is kept.", f"maquette jobs resume {out}", job_id)
 
 
 def _see_through(engine: engines.JobEngine, job_id: str, out: Path, ticket: Ticket, show: Reporter) -> None:
     """Shows the job until it ends, then writes its result."""
-    try:
-        result = _result(engine, job_id, out, show)
-    except KeyboardInterrupt:
-        show.pause()
-        raise endings.Stopped(
-            "Stopped; the work so far is kept.", f"maquette jobs resume {out}", job_id
-        ) from None
+    result = _result(engine, job_id, out, show)
     try:
         files = results.write(
             out,

@@ -48,6 +48,24 @@ def test_the_token_is_left_for_the_same_user(private_home: Path) -> None:
     assert addresses.read_running(5577) is None
 
 
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="only systems with owners of files")
+def test_a_file_that_another_user_put_there_is_not_believed(
+    private_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses.write_running(5577, addresses.Running(token="t", pid=os.getpid(), data_folder=""))
+    monkeypatch.setattr(addresses.os, "getuid", lambda owner=os.getuid(): owner + 1)
+    assert addresses.read_running(5577) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="only systems with owners of files")
+def test_a_link_in_the_place_of_the_file_is_not_followed(private_home: Path, tmp_path: Path) -> None:
+    addresses.write_running(5577, addresses.Running(token="t", pid=os.getpid(), data_folder=""))
+    file = addresses.runtime_file(5577)
+    file.rename(tmp_path / "elsewhere.json")
+    file.symlink_to(tmp_path / "elsewhere.json")
+    assert addresses.read_running(5577) is None
+
+
 def test_another_servers_file_is_left_alone(private_home: Path) -> None:
     addresses.write_running(5577, addresses.Running(token="t", pid=1, data_folder=""))
     addresses.remove_running(5577)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
-from maquette_server.baking import gutter, seam_blend, surface, views
+from maquette_server.baking import gutter, pauses, seam_blend, surface, views
 from maquette_server.cameras import sampling
 from maquette_server.geometry import uv_raster
 from maquette_server.rasterise import choose
@@ -63,7 +63,7 @@ def bake(positions, triangles, uvs, side, colour, cameras=RING) -> Baked:
     for view in cameras:
         picture = picture_of(rasteriser, positions, triangles, view.camera, colour)
         accumulator.add(picture, view.camera, rasteriser.rasterise(view.camera), (1.0, 6.0))
-    return *accumulator.finish(), texels
+    return *pauses.drained(accumulator.finish()), texels
 
 
 def test_views_of_one_colour_bake_to_that_colour():
@@ -200,7 +200,7 @@ def test_colours_agree_across_cuts_after_evening_out():
     texels = surface.texels(positions, triangles, uvs, 512)
     values = np.where(texels.face[:, None] % 2 == 0, 0.4, 0.6).astype(np.float32).repeat(3, 1)
     cuts = positions[np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])]
-    evened = seam_blend.even_out(values, texels, cuts, 0.05)
+    evened = pauses.drained(seam_blend.even_out(values, texels, cuts, 0.05))
     assert evened.min() > 0.4 - 1e-6
     assert evened.max() < 0.6 + 1e-6
     middle = texels.bary.min(1) > 0.3
@@ -213,8 +213,19 @@ def test_colours_agree_across_cuts_after_evening_out():
     assert np.ptp(evened[near]) < 0.06
 
 
+def test_the_end_of_a_bake_pauses_between_its_parts(monkeypatch):
+    positions, triangles, uvs = sphere()
+    texels = surface.texels(positions, triangles, uvs, 128)
+    monkeypatch.setattr(views, "_CHUNK", 1000)
+    accumulator = views.Accumulator(texels, 3, 2.0)
+    accumulator.weight[:100] = 1
+    parts = -(-(len(texels.index) - 100) // 1000)
+    assert sum(1 for _ in accumulator.finish(positions[triangles[:, :2]], 0.05)) > parts + 3
+
+
 def test_without_cuts_nothing_is_evened_out():
     positions, triangles, uvs = sphere()
     texels = surface.texels(positions, triangles, uvs, 128)
     values = np.random.default_rng(0).random((len(texels.index), 3), np.float32)
-    assert np.array_equal(seam_blend.even_out(values, texels, np.zeros((0, 2, 3)), 0.1), values)
+    evened = pauses.drained(seam_blend.even_out(values, texels, np.zeros((0, 2, 3)), 0.1))
+    assert np.array_equal(evened, values)

@@ -12,10 +12,11 @@ import pytest
 import tiny_models
 import trimesh
 from maquette_server.geometry import uv_raster
-from maquette_server.guidance import loading
+from maquette_server.guidance import bridge, loading
 from maquette_server.methods import base, latent_paint
 from maquette_server.methods.latent_paint import mask
 from maquette_server.methods.latent_paint import run as story
+from maquette_server.rasterise import embree
 from maquette_wire import arrays, errors, messages
 from PIL import Image
 
@@ -186,6 +187,64 @@ def test_a_snapshot_changes_nothing(model):
     plain = finish(context(model))
     watched = finish(context(model), lambda step: step.snapshot and step.snapshot(64) and None)
     assert plain.items[0].data == watched.items[0].data
+
+
+class Work:
+    """Counts what costs time: cameras that something is drawn for, pictures that are coded."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.cameras: set[bytes] = set()
+        self.coded = 0
+        draw = embree.EmbreeRasteriser.rasterise
+        encode, decode = bridge.RgbBridge.to_latents, bridge.RgbBridge.to_rgb
+
+        def drawn(rasteriser: Any, camera: Any) -> Any:
+            self.cameras.add(camera.world_from_camera.tobytes())
+            return draw(rasteriser, camera)
+
+        def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+            def coded(*words: Any, **options: Any) -> Any:
+                self.coded += 1
+                return call(*words, **options)
+
+            return coded
+
+        patch.setattr(embree.EmbreeRasteriser, "rasterise", drawn)
+        patch.setattr(bridge.RgbBridge, "to_latents", counted(encode))
+        patch.setattr(bridge.RgbBridge, "to_rgb", counted(decode))
+
+    def reset(self) -> None:
+        """Counts from 0 again."""
+        self.cameras.clear()
+        self.coded = 0
+
+
+@pytest.mark.parametrize("options", [{}, {"texture": np.full((128, 128, 3), 90, np.uint8)}])
+def test_between_two_yields_lies_the_work_of_one_view_at_most(model, monkeypatch, options):
+    work = Work(monkeypatch)
+    stages = set()
+
+    def look(step: base.Step) -> None:
+        assert len(work.cameras) <= 1, step.stage
+        assert work.coded <= 1, step.stage
+        stages.add(step.stage)
+        work.reset()
+
+    finish(context(model, rasteriser="embree", **options), look)
+    assert len(work.cameras) <= 1
+    assert stages == {"load", "views", "paint", "bake", "write"}
+
+
+def test_a_snapshot_draws_a_handful_of_views(model, monkeypatch):
+    work = Work(monkeypatch)
+
+    def look(step: base.Step) -> None:
+        if step.snapshot is not None:
+            work.reset()
+            step.snapshot(512)
+            assert len(work.cameras) == work.coded == 6
+
+    finish(context(model, rasteriser="embree"), look)
 
 
 def test_a_mesh_without_uvs_gets_an_atlas_and_the_reason_is_told(model):

@@ -5,7 +5,7 @@ of the kind the latents were optimised in. Behind the object its border latents 
 no background bleeds in.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 import torch
@@ -19,8 +19,8 @@ from ..rasterise.base import Rasteriser
 from ..rendering import surface_view
 from . import views
 
-_DEPTH_SIDE = 512  # pixels of the visibility test
-_FADE = (1.0, 6.0)  # pixels of that test
+DEPTH_SIDE = 512  # pixels of the visibility test
+_FADE = (1 / 512, 6 / 512)  # shares of the picture, from a silhouette
 
 
 def bake(
@@ -29,17 +29,20 @@ def bake(
     bridge: RgbBridge,
     rasteriser: Rasteriser,
     cameras: Sequence[Pinhole],
-) -> Iterator[int]:
+    depth_side: int = DEPTH_SIDE,
+) -> Generator[int, None, None]:
     """Adds every camera's decoded view to the accumulator (3 channels); yields how many are done.
 
-    render: gives latents [1, C, n, n] and coverage [n, n] of a camera with n x n pixels.
+    render: gives latents [1, C, n, n] and coverage [n, n] of a camera with n x n pixels.  depth_side: pixels
+    of the visibility test.
     """
+    fade = (_FADE[0] * depth_side, _FADE[1] * depth_side)
     for done, camera in enumerate(cameras, 1):
         latents, coverage = render(camera)
         with torch.no_grad():
             picture = bridge.to_rgb(spread_outwards(latents, coverage))
-        raster = rasteriser.rasterise(camera.resized(_DEPTH_SIDE, _DEPTH_SIDE))
-        accumulator.add(picture[0].movedim(0, -1).cpu().numpy(), camera, raster, _FADE)
+        raster = rasteriser.rasterise(camera.resized(depth_side, depth_side))
+        accumulator.add(picture[0].movedim(0, -1).cpu().numpy(), camera, raster, fade)
         yield done
 
 

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import spatial
 
+from . import pauses
 from .surface import SurfaceTexels
 
 _POINTS = 500_000  # points on cuts at the most
+_CHUNK = 1 << 19  # texels looked at between two pauses
 
 
 def even_out(
     values: NDArray[np.float32], surface: SurfaceTexels, cuts: NDArray[np.floating], radius: float
-) -> NDArray[np.float32]:
-    """[N, C], the values of the texels after blending.
+) -> pauses.Pausing[NDArray[np.float32]]:
+    """[N, C], the values of the texels after blending; pauses on the way.
 
     values: [N, C].  cuts: [E, 2, 3], end points of the cut edges, in the frame of the texels.  radius: width
     of the band on either side of a cut and size of the grid's cells, about one pixel of the pictures that
@@ -26,13 +28,17 @@ def even_out(
     if not len(cuts) or radius <= 0:
         return values
     tree = spatial.cKDTree(_along(np.asarray(cuts, np.float64), radius))
-    distance, _ = tree.query(surface.position, distance_upper_bound=radius)
-    band = np.flatnonzero(np.isfinite(distance))
+    distance = np.empty(len(values))
+    for start in range(0, len(values), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        distance[part] = tree.query(surface.position[part], distance_upper_bound=2 * radius)[0]
+        yield
+    band = np.flatnonzero(distance < radius)
     if not len(band):
         return values
     # The means are taken over a band twice as wide, so that its own edge is full as well.
-    wide = np.flatnonzero(np.isfinite(tree.query(surface.position, distance_upper_bound=2 * radius)[0]))
-    smooth = _grid_mean(surface.position[wide], values[wide], surface.position[band], radius)
+    wide = np.flatnonzero(np.isfinite(distance))
+    smooth = yield from _grid_mean(surface.position[wide], values[wide], surface.position[band], radius)
     share = 1 - distance[band, None].astype(np.float32) / radius
     share = share * share * (3 - 2 * share)
     result = values.copy()
@@ -53,13 +59,15 @@ def _along(cuts: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
 
 def _grid_mean(
     positions: NDArray[np.float32], values: NDArray[np.float32], at: NDArray[np.float32], cell: float
-) -> NDArray[np.float32]:
+) -> pauses.Pausing[NDArray[np.float32]]:
     """Values [n, C] at points `at` [n, 3]: scattered to the corners of grid cells and gathered, both
     trilinearly.
     """
     origin = np.minimum(positions.min(0), at.min(0)) - cell
     keys, shares = _corners(positions, origin, cell)
+    yield
     cells, slot = np.unique(keys, return_inverse=True)
+    yield
     slot = slot.reshape(keys.shape)
     weight = np.bincount(slot.ravel(), shares.ravel(), len(cells))
     sums = [
@@ -67,7 +75,9 @@ def _grid_mean(
         for c in range(values.shape[1])
     ]
     mean = np.stack(sums, 1) / np.maximum(weight, 1e-12)[:, None]
+    yield
     wanted, part = _corners(at, origin, cell)
+    yield
     place = np.searchsorted(cells, wanted).clip(0, len(cells) - 1)
     part = part * (cells[place] == wanted) * weight[place]
     total = np.maximum(part.sum(1, keepdims=True), 1e-12)

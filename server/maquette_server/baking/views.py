@@ -13,11 +13,11 @@ from scipy import ndimage, spatial
 
 from ..cameras.pinhole import Pinhole
 from ..rasterise.base import Raster
-from . import gutter, seam_blend
+from . import gutter, pauses, seam_blend
 from .surface import SurfaceTexels
 
 _LEAST_COSINE = 0.2
-_CHUNK = 1 << 20  # texels projected at once
+_CHUNK = 1 << 19  # texels worked on at once
 _NEIGHBOURS = 50_000  # seen texels kept to fill unseen ones from
 
 
@@ -80,8 +80,8 @@ class Accumulator:
 
     def finish(
         self, cuts: NDArray[np.floating] | None = None, detail: float = 0.0, least: float = 1e-6
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """The texture [S, S, C], gutters filled, and which listed texels [N] a picture saw.
+    ) -> pauses.Pausing[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+        """The texture [S, S, C], gutters filled, and which listed texels [N] a picture saw; pauses.
 
         Texels nobody saw take the value of the nearest seen point of the surface.
         cuts: [E, 2, 3], end points of the edges at which the UV map is cut; colours are evened out across
@@ -93,13 +93,17 @@ class Accumulator:
             step = max(1, int(seen.sum()) // _NEIGHBOURS)
             known = np.flatnonzero(seen)[::step]
             tree = spatial.cKDTree(self.surface.position[known])
-            _, closest = tree.query(self.surface.position[~seen])
-            values[~seen] = values[known[closest]]
+            unseen = np.flatnonzero(~seen)
+            for start in range(0, len(unseen), _CHUNK):
+                part = unseen[start : start + _CHUNK]
+                values[part] = values[known[tree.query(self.surface.position[part])[1]]]
+                yield
         if cuts is not None:
-            values = seam_blend.even_out(values, self.surface, cuts, detail)
+            values = yield from seam_blend.even_out(values, self.surface, cuts, detail)
         side = self.surface.side
         texture = np.zeros((side * side, self.channels), np.float32)
         texture[self.surface.index] = values
+        yield
         return gutter.fill(texture.reshape(side, side, -1), self.surface.used), seen
 
 

@@ -19,7 +19,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from maquette_wire.errors import UserError
@@ -68,7 +68,7 @@ class Step:
     losses: Mapping[str, float] = field(default_factory=dict)
     state: Callable[[], State] | None = None
     snapshot: Callable[[int], Snapshot] | None = None
-    """called with the longest side of the preview in pixels"""
+    """called with the longest side of the preview in pixels; the job waits for it, so it must be quick"""
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,20 @@ class RunContext:
 
 
 Run = Generator[Step, bool | None, Result]
+T = TypeVar("T")
+Part = Generator[Step, bool | None, T]
+"""a piece of a `Run`, for `yield from`"""
+
+
+def telling(work: Generator[None, None, T], step: Step) -> Part[T]:
+    """Does work that pauses now and then, and yields `step` at each of its pauses."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            done: T = end.value
+            return done
+        yield step
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ good copy.
 
 import logging
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from maquette_wire.errors import UserError
 
-from ..methods.base import Snapshot, State, Step
+from ..methods.base import Part, Snapshot, State, Step
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Task(Protocol):
 
 def optimise(
     task: Task, start: int, total: int, stage: str, snapshot: Callable[[int], Snapshot] | None
-) -> Generator[Step, bool | None, int]:
+) -> Part[int]:
     """Steps `start` to `total`; yields after each one. Returns how many were done in all.
 
     Raises UserError `model.bad` when the losses are not finite again and again.

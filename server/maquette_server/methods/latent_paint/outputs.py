@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...baking import surface
+from ...baking import pauses, surface
 from ...cameras import sampling
 from ...geometry import seams, uv
 from ...media import contact_sheet, glb, png
@@ -27,27 +27,33 @@ def drawn(target: targets.Target, texture: NDArray[np.uint8]) -> list[base.Item]
     ]
 
 
-def items(target: targets.Target, texture: NDArray[np.uint8], rasteriser: str) -> list[base.Item]:
-    """texture.png, uv, mesh.glb, preview.png. texture: [S, S, 3 or 4]."""
+def items(
+    target: targets.Target, texture: NDArray[np.uint8], rasteriser: str
+) -> pauses.Pausing[list[base.Item]]:
+    """texture.png, uv, mesh.glb, preview.png; pauses after each view. texture: [S, S, 3 or 4]."""
     seen = textured_mesh.TexturedMesh(
         target.positions, target.triangles, target.painted_uvs, texture, rasteriser
     )
     given = drawn(target, texture)
+    yield
     model = glb.write(target.mesh, target.corner_uvs, given[0].data, glb.alpha_mode(texture))
+    yield
+    preview = yield from sheet(seen)
     return [
         *given,
         base.Item("mesh", "mesh.glb", model),
-        base.Item("images", "preview.png", png.write(sheet(seen))),
+        base.Item("images", "preview.png", png.write(preview)),
     ]
 
 
-def sheet(seen: textured_mesh.TexturedMesh) -> NDArray[np.uint8]:
+def sheet(seen: textured_mesh.TexturedMesh) -> pauses.Pausing[NDArray[np.uint8]]:
     """[2 * 320, 4 * 320, 3]: eight views round the object, a little from above, on light grey."""
     views = []
     for k in range(8):
         view = sampling.place(65.0, 45.0 * k, 1.65, size=_VIEW, fov=45.0, around=sampling.LOOK_AT)
         rgba, _ = seen.draw(view.camera, shade=_SHADE)
         views.append(rgba)
+        yield
     return contact_sheet.grid(views, columns=4)
 
 
@@ -57,39 +63,45 @@ def figures(
     texels: surface.SurfaceTexels,
     seen: NDArray[np.bool_],
     prompt: str,
-) -> dict[str, Any]:
-    """Numbers of the method's own about its result. seen: [N], of the texels that a picture painted."""
+) -> pauses.Pausing[dict[str, Any]]:
+    """Numbers of the method's own about its result; pauses on the way. seen: [N], of the texels that a
+    picture painted.
+    """
     result: dict[str, Any] = {
         "faces": len(target.mesh.triangles),
         "uv": target.uv_source,
         "charts": target.charts,
         "texture_size": texture.shape[0],
         "unseen_texels": float(1 - seen.mean()) if len(seen) else 0.0,
-        "visible_unseen": 0.0 if seen.all() else _visible_unseen(target, texels, seen),
+        "visible_unseen": 0.0 if seen.all() else (yield from _visible_unseen(target, texels, seen)),
         "seam_step": seams.step_ratio(target.positions, target.triangles, target.painted_uvs, texture),
     }
     named = [name for name in colour_names.NAMES if re.search(rf"\b{name}\b", prompt.lower())]
     if len(named) == 1:
         colours = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, texture)
-        pixels = _pixels(colours) / 255
+        pixels = (yield from _pixels(colours)) / 255
         # Of an object thinner than every pixel, or see-through, nothing can be said.
         result["named_colour"] = {named[0]: colour_names.share(pixels, named[0]) if len(pixels) else None}
     return result
 
 
-def _visible_unseen(target: targets.Target, texels: surface.SurfaceTexels, seen: NDArray[np.bool_]) -> float:
+def _visible_unseen(
+    target: targets.Target, texels: surface.SurfaceTexels, seen: NDArray[np.bool_]
+) -> pauses.Pausing[float]:
     """Share of the object's pixels, from the eight views, that show texels filled from nearby."""
     marks = np.zeros((texels.side, texels.side, 3), np.uint8)
     marks.reshape(-1, 3)[texels.index[~seen]] = 255
     drawn = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, marks)
-    return float((_pixels(drawn)[:, 0] > 127).mean())
+    pixels = yield from _pixels(drawn)
+    return float((pixels[:, 0] > 127).mean()) if len(pixels) else 0.0
 
 
-def _pixels(seen: textured_mesh.TexturedMesh) -> NDArray[np.uint8]:
+def _pixels(seen: textured_mesh.TexturedMesh) -> pauses.Pausing[NDArray[np.uint8]]:
     """[n, 3], the pixels of eight small views that the object fills and that are opaque."""
     found = []
     for k in range(8):
         view = sampling.place(65.0, 45.0 * k, 1.65, size=96, fov=45.0, around=sampling.LOOK_AT)
         rgba, _ = seen.draw(view.camera)
         found.append(rgba[rgba[..., 3] == 255][:, :3])
+        yield
     return np.concatenate(found)

@@ -10,7 +10,7 @@ import torch
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
-from ...baking import gutter, latent_views, surface, views
+from ...baking import gutter, latent_views, pauses, surface, views
 from ...cameras import sampling
 from ...cameras.pinhole import Pinhole
 from ...geometry import seams
@@ -29,6 +29,11 @@ _RADIUS = 0.6  # of the object in the work frame
 _FOV = 50.0
 _DISTANCE = (1.4, 1.9)  # the object fills 105 to 72 % of the picture
 _BAKE_FOV, _BAKE_DISTANCE = 45.0, 1.64  # 95 %
+Rings = tuple[tuple[float, int], ...]  # polar angle in degrees, views on it
+# A snapshot cannot be given up half-way: few views, a coarse test of what they see, no blending of seams.
+_QUICK_RINGS: Rings = ((65.0, 4),)
+_QUICK_DEPTH_SIDE = 256
+_LOOKING = base.Step(0, 0, "views")
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,9 @@ def run(ctx: base.RunContext) -> base.Run:
     params: LatentPaintParams = ctx.params
     target = yield from targets.prepare(ctx)
     ctx.timer.stage("load")
+    yield base.Step(0, 0, "load")
     model: loading.TextToImage = ctx.model("text_to_image")
+    yield base.Step(0, 0, "load")
     chosen = deciding.resolve(params, model.described)
     words = sampling.VIEW_WORDS if params.view_words else ("",) * len(sampling.VIEW_WORDS)
     model.text.remark(params.prompt, words, ctx.warn)
@@ -68,22 +75,29 @@ def run(ctx: base.RunContext) -> base.Run:
             f"The UV map of '{target.mesh.name}' covers no texel of a {size} px texture.",
             hint="Choose a larger texture, or unwrap the mesh anew.",
         )
+    yield _LOOKING
     weight = mask.weights(target.mesh_of_faces(), texels, target.mask_picture, params.feather)
 
     ctx.timer.stage("views")
-    work = _painting(ctx, job, words, weight)
+    yield _LOOKING
+    work = yield from _painting(ctx, job, words, weight)
     first = 0
     if ctx.state is not None:
         work.restore(ctx.state)
         first = int(ctx.state.values["step"])
 
+    coarser: dict[int, surface.SurfaceTexels] = {}
+
     def snapshot(longest: int) -> base.Snapshot:
         side = min(size, 1 << max(6, longest.bit_length() - 1))
-        coarse = surface.texels(target.positions, target.triangles, target.painted_uvs, side)
+        if side not in coarser:
+            coarser[side] = surface.texels(target.positions, target.triangles, target.painted_uvs, side)
+        coarse = coarser[side]
         baked = views.Accumulator(coarse, 3, 2 * _RADIUS)
-        for _ in _bake(job, work, baked):
+        cameras = _cameras(_QUICK_RINGS, chosen.bake_latents)
+        for _ in _bake(job, work, baked, cameras, _QUICK_DEPTH_SIDE):
             pass
-        picture = latent_views.to_u8(baked.finish(*_cuts(job))[0])
+        picture = latent_views.to_u8(pauses.drained(baked.finish())[0])
         if weight is not None:
             share = mask.shrunk(weight, side)
             picture = mask.composite(picture, mask.at_side(_kept(target, picture), side), share, coarse.used)
@@ -101,9 +115,11 @@ def run(ctx: base.RunContext) -> base.Run:
         texture, seen = decoded[0].movedim(0, -1).cpu().numpy(), np.ones(len(texels.index), bool)
     else:
         baked = views.Accumulator(texels, 3, 2 * _RADIUS)
-        for count in _bake(job, work, baked):
-            yield base.Step(count, _bake_count(chosen), "bake", state=lambda: task.at(done))
-        texture, seen = baked.finish(*_cuts(job))
+        cameras = _bake_cameras(chosen, chosen.bake_latents)
+        for count in _bake(job, work, baked, cameras):
+            yield base.Step(count, len(cameras), "bake", state=lambda: task.at(done))
+        last = base.Step(len(cameras), len(cameras), "bake", state=lambda: task.at(done))
+        texture, seen = yield from base.telling(baked.finish(*_cuts(job)), last)
         if not seen.any():
             raise UserError(
                 "mesh.bad",
@@ -115,8 +131,9 @@ def run(ctx: base.RunContext) -> base.Run:
         picture = mask.composite(picture, _kept(target, picture), weight, texels.used)
 
     ctx.timer.stage("write")
-    yield base.Step(done, chosen.steps, "write", state=lambda: task.at(done))
-    figures = outputs.figures(target, picture, texels, seen, params.prompt)
+    writing = base.Step(done, chosen.steps, "write", state=lambda: task.at(done))
+    yield writing
+    figures = yield from base.telling(outputs.figures(target, picture, texels, seen, params.prompt), writing)
     figures |= {"steps": done, "guidance_scale": chosen.guidance_scale, "loss": dict(work.losses())}
     if figures["visible_unseen"] > 0.01:
         ctx.warn(
@@ -124,8 +141,9 @@ def run(ctx: base.RunContext) -> base.Run:
             f"{figures['visible_unseen']:.0%} of what one sees of the object was hidden from every view; "
             "it was filled from nearby.",
         )
+    items = yield from base.telling(outputs.items(target, picture, params.rasteriser), writing)
     return base.Result(
-        outputs.items(target, picture, params.rasteriser),
+        items,
         figures,
         backends={"rasteriser": job.rasteriser.name, "diffusion": f"torch {model.denoiser.dtype}"[6:]},
         preset=chosen.preset,
@@ -159,11 +177,12 @@ class _Resumable:
 
 def _painting(
     ctx: base.RunContext, job: Job, words: tuple[str, ...], weight: NDArray[np.float32] | None
-) -> painting.Painting:
+) -> base.Part[painting.Painting]:
     params: LatentPaintParams = ctx.params
     chosen, model, device = job.chosen, job.model, job.device
     side = chosen.texture_latents
     texels = surface.texels(job.surface.positions, job.surface.triangles, job.surface.corner_uvs, side)
+    yield _LOOKING
     behind = background.make(
         chosen.background,
         model.latent_rgb,
@@ -180,10 +199,12 @@ def _painting(
         spread = torch.from_numpy(row * side + column).to(device).reshape(-1)
         if paintable is not None:
             paintable = paintable[spread]
+    initial = yield from _initial(ctx, job, texels)
+    pool = yield from _views(ctx, job, behind)
     return painting.Painting(
-        _initial(ctx, job, texels),
+        initial,
         score_distillation.Guidance(model.denoiser, chosen.guidance_scale, chosen.weighting, chosen.form),
-        _views(ctx, job, behind),
+        pool,
         [torch.cat([negative, positive]) for positive in model.text.with_words(params.prompt, words)],
         behind,
         chosen,
@@ -195,7 +216,7 @@ def _painting(
 
 def _views(
     ctx: base.RunContext, job: Job, behind: background.Background
-) -> viewpoints.ViewSource[painting.PaintView]:
+) -> base.Part[viewpoints.ViewSource[painting.PaintView]]:
     """The pool of the default presets, or fresh cameras with the released sampling."""
     rng = seeds.generator(ctx.seed, "camera")
     parity = job.chosen.preset == "parity"
@@ -218,10 +239,14 @@ def _views(
     if parity:
         return viewpoints.Fresh(lambda random: seen(sampling.paint_cameras(1, random, size=pixels)[0]), rng)
     pool = sampling.stratified_pool(_POOL, rng, size=pixels, fov=_FOV, theta=(10.0, 160.0), radius=_DISTANCE)
-    return viewpoints.Pool([seen(view) for view in pool], rng)
+    found = []
+    for view in pool:
+        found.append(seen(view))
+        yield base.Step(len(found), _POOL, "views")
+    return viewpoints.Pool(found, rng)
 
 
-def _initial(ctx: base.RunContext, job: Job, texels: surface.SurfaceTexels) -> torch.Tensor:
+def _initial(ctx: base.RunContext, job: Job, texels: surface.SurfaceTexels) -> base.Part[torch.Tensor]:
     """The latent texture before the first step."""
     side = job.chosen.texture_latents
     generator = seeds.torch_generator(ctx.seed, "init", job.device)
@@ -236,17 +261,23 @@ def _initial(ctx: base.RunContext, job: Job, texels: surface.SurfaceTexels) -> t
         job.target.positions, job.target.triangles, job.target.painted_uvs, existing
     )
     cameras = _bake_cameras(job.chosen, job.model.sample_size * job.model.factor)
-    return start.of_texture(job.model, drawn, job.rasteriser, texels, cameras, 2 * _RADIUS)
+    work = start.of_texture(job.model, drawn, job.rasteriser, texels, cameras, 2 * _RADIUS)
+    return (yield from base.telling(work, _LOOKING))
 
 
-def _bake(job: Job, work: painting.Painting, baked: views.Accumulator) -> Generator[int, None, None]:
+def _bake(
+    job: Job,
+    work: painting.Painting,
+    baked: views.Accumulator,
+    cameras: list[Pinhole],
+    depth_side: int = latent_views.DEPTH_SIDE,
+) -> Generator[int, None, None]:
     with torch.no_grad():
         table = work.table()
     render = latent_views.surface_renderer(
         job.rasteriser, job.surface, table, job.chosen.texture_latents, painting.levels(job.chosen)
     )
-    cameras = _bake_cameras(job.chosen, job.chosen.bake_latents)
-    yield from latent_views.bake(baked, render, job.model.bridge, job.rasteriser, cameras)
+    yield from latent_views.bake(baked, render, job.model.bridge, job.rasteriser, cameras, depth_side)
 
 
 def _cuts(job: Job) -> tuple[NDArray[np.float32], float]:
@@ -258,13 +289,12 @@ def _cuts(job: Job) -> tuple[NDArray[np.float32], float]:
 
 def _bake_cameras(chosen: deciding.Settings, pixels: int) -> list[Pinhole]:
     around = max(3, round((max(chosen.bake_views, 11) - 2) / 3))
-    rings = ((45.0, around), (78.0, around), (115.0, around))
+    return _cameras(((45.0, around), (78.0, around), (115.0, around)), pixels)
+
+
+def _cameras(rings: Rings, pixels: int) -> list[Pinhole]:
     found = sampling.bake_views(size=pixels, fov=_BAKE_FOV, radius=_BAKE_DISTANCE, rings=rings)
     return [view.camera for view in found]
-
-
-def _bake_count(chosen: deciding.Settings) -> int:
-    return len(_bake_cameras(chosen, 1))
 
 
 def _base_colour(target: targets.Target) -> tuple[int, ...]:

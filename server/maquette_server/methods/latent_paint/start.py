@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...baking import surface, views
+from ...baking import pauses, surface, views
 from ...cameras.pinhole import Pinhole
 from ...guidance import latent_rgb, loading
 from ...rasterise.base import Rasteriser
@@ -45,8 +45,9 @@ def of_texture(
     texels: surface.SurfaceTexels,
     cameras: list[Pinhole],
     diagonal: float,
-) -> Tensor:
-    """[1, C, S, S]: views of the textured object are encoded, and their latents painted back onto the atlas.
+) -> pauses.Pausing[Tensor]:
+    """[1, C, S, S]: views of the textured object are encoded, and their latents painted back onto the atlas;
+    pauses after each.
 
     texels: of the latent texture.  cameras: with n f pixels.
     """
@@ -57,7 +58,8 @@ def of_texture(
             latents = model.bridge.to_latents(_over_grey(rgba, model.device), sample=False)
         picture = latents[0].movedim(0, -1).float().cpu().numpy()
         accumulator.add(picture, camera, rasteriser.rasterise(camera), (0.0, float(model.factor)))
-    texture, _ = accumulator.finish()
+        yield
+    texture, _ = yield from accumulator.finish()
     return torch.from_numpy(texture).movedim(-1, 0)[None].to(model.device)
 
 

@@ -4,7 +4,6 @@ Own UVs are kept when they are usable; otherwise an atlas is made, and the reaso
 """
 
 import dataclasses
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +58,7 @@ class Target:
         )
 
 
-def prepare(ctx: base.RunContext) -> Generator[base.Step, bool | None, Target]:
+def prepare(ctx: base.RunContext) -> base.Part[Target]:
     """Reads the inputs, normalises and unwraps; yields while an atlas is being made.
 
     Raises UserError `mesh.*`, `texture.bad`, `mask.bad`.
@@ -123,7 +122,7 @@ def prepare(ctx: base.RunContext) -> Generator[base.Step, bool | None, Target]:
 
 def _atlas(
     ctx: base.RunContext, mesh: Mesh, size: int, reason: str
-) -> Generator[base.Step, bool | None, tuple[NDArray[np.float32], str, int | None]]:
+) -> base.Part[tuple[NDArray[np.float32], str, int | None]]:
     if ctx.state is not None and "atlas.corner_uvs" in ctx.state.tensors:
         saved = ctx.state.values
         return ctx.state.tensors["atlas.corner_uvs"].numpy(), saved["atlas.source"], saved["atlas.charts"]

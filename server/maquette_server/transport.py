@@ -33,6 +33,7 @@ from .addresses import (
     write_running,
 )
 from .engine import engine as engines
+from .engine import folder as data_folders
 from .service import Service
 
 __all__ = ["DEFAULT_ADDRESS", "Address", "Running", "parse_address", "read_running", "runtime_file", "serve"]
@@ -190,6 +191,7 @@ def serve(
     Raises UserError `address.bad`, `address.in_use`, `address.no_keys`, `data.in_use`, `data.unusable`,
     `device.unknown`.
     """
+    data_folders.refuse_network_drive(folder)
     server = Server(parse_address(listen))
     try:
         engine = engines.JobEngine(

@@ -53,7 +53,8 @@ def test_a_file_that_another_user_put_there_is_not_believed(
     private_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     addresses.write_running(5577, addresses.Running(token="t", pid=os.getpid(), data_folder=""))
-    monkeypatch.setattr(addresses.os, "getuid", lambda owner=os.getuid(): owner + 1)
+    another = os.getuid() + 1
+    monkeypatch.setattr(addresses.os, "getuid", lambda: another)
     assert addresses.read_running(5577) is None
 
 

@@ -315,7 +315,9 @@ def test_the_word_of_an_old_attempt_is_refused(jobs: engine.JobEngine) -> None:
     assert not [body for body in bodies if isinstance(body, messages.FailedBody)]
 
 
-def test_cancel_while_a_model_loads_ends_the_worker_within_seconds_and_says_so(jobs: engine.JobEngine) -> None:
+def test_cancel_while_a_model_loads_ends_the_worker_within_seconds_and_says_so(
+    jobs: engine.JobEngine,
+) -> None:
     job = jobs.submit(request("loader")).job_id
     while not any(isinstance(event.body, messages.WarningBody) for event in jobs.pump(0.1)):
         pass

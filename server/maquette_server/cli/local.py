@@ -144,7 +144,7 @@ def give_up(out: Path) -> None:
 
 
 def remove(out: Path, made: Sequence[Path] = ()) -> None:
-    """Removes the private folder, and of the folders `made` for the job (the deepest first) the empty ones."""
+    """Removes the private folder, and of those `made` for the job (the deepest first) the empty ones."""
     shutil.rmtree(out / FOLDER, ignore_errors=True)
     for folder in made:
         with suppress(OSError):  # not empty, or never made
@@ -157,7 +157,7 @@ def _lacking(out: Path) -> tuple[Path, ...]:
 
 
 def _prepare(out: Path, ticket: Ticket) -> None:
-    """The private folder with its ticket, whole or not at all. Raises UserError `output.unusable|disk.full`."""
+    """The private folder with its whole ticket. Raises UserError `output.unusable`, `disk.full`."""
     folder = out / FOLDER
     temporary = folder / f"{TICKET}.new"
     try:

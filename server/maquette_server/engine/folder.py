@@ -5,8 +5,8 @@
     token          what a client of a loopback server has to know
     config.json  journal.sqlite  blobs/  jobs/  workers/
 
-The folder must lie on a local disk: the journal's shared memory does not work over a network. That is not
-checked.
+A server's folder must lie on a drive of its own machine: other machines could open it, and the journal's
+shared memory does not work over a network.
 """
 
 import os
@@ -16,6 +16,8 @@ from pathlib import Path
 import filelock
 import msgspec
 from maquette_wire.errors import UserError
+
+from . import drives
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -53,6 +55,17 @@ class Hold:
         """Lets others hold the folder."""
         (self.folder / "holder.json").unlink(missing_ok=True)
         self._lock.release()
+
+
+def refuse_network_drive(folder: Path) -> None:
+    """Raises UserError `data.unusable` for a server's data folder that lies on a network drive."""
+    kind = drives.network_type(folder)
+    if kind:
+        raise UserError(
+            "data.unusable",
+            f"The data folder '{folder}' lies on a network drive ({kind}), where its journal is not safe.",
+            hint="Choose a folder on a disk of this machine with --data-dir.",
+        )
 
 
 def _in_use(folder: Path) -> UserError:

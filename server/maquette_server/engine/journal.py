@@ -1,4 +1,4 @@
-"""What must outlive a crash: jobs, their states, results, warnings and failures, in one SQLite file (WAL).
+"""What must outlive a crash: jobs, their states, results, warnings and failures, in one SQLite file.
 
 Progress is not in it. *Event numbers* are one counter per data folder; numbers are reserved in blocks, so
 after a `kill -9` the counter may jump but never goes back. Only the front process opens the file.
@@ -18,6 +18,8 @@ from typing import Any
 import msgspec
 from maquette_wire import messages
 from maquette_wire.errors import UserError
+
+from . import drives
 
 FORMAT = 1
 BLOCK = 1000  # event numbers reserved at a time
@@ -104,8 +106,14 @@ class Journal:
         path = folder / "journal.sqlite"
         try:
             self._base = sqlite3.connect(path, isolation_level=None)
-            self._base.execute("pragma journal_mode = wal")
-            self._base.execute("pragma synchronous = normal")
+            if drives.network_type(folder):
+                # The private folder of a command may lie there: artists keep projects on NFS. A server's data
+                # folder is refused before it comes to this. SQLite's older journal needs no shared memory.
+                self._base.execute("pragma journal_mode = delete")
+                self._base.execute("pragma synchronous = full")
+            else:
+                self._base.execute("pragma journal_mode = wal")
+                self._base.execute("pragma synchronous = normal")
             self._base.executescript(_TABLES)
             stored = dict(self._base.execute("select name, value from meta").fetchall())
         except sqlite3.DatabaseError as error:

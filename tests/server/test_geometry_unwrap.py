@@ -200,3 +200,12 @@ def test_a_smooth_texture_has_no_seam_and_a_chequered_atlas_has() -> None:
     by_chart = np.random.default_rng(0).integers(0, 255, (atlas.chart_count, 3))
     patched = by_chart[atlas.chart[np.maximum(raster.face, 0)]].astype(np.uint8)
     assert seams.step_ratio(positions, triangles, atlas.corner_uvs, patched) > 5
+
+
+def test_without_both_cut_and_uncut_edges_there_is_no_step_to_compare() -> None:
+    mesh = plane([LOWER, UPPER])
+    assert mesh.corner_uvs is not None
+    texture = np.zeros((8, 8, 3), np.uint8)
+    apart = mesh.corner_uvs + np.array([0.0, 0.25])[:, None, None]
+    for uvs in (mesh.corner_uvs, apart):
+        assert seams.step_ratio(mesh.positions, mesh.triangles, uvs, texture) is None

@@ -259,6 +259,20 @@ def test_the_parity_preset_decodes_its_own_texture(model):
     assert texture_of(result).shape == (side, side, 3)
 
 
+def test_what_the_parity_preset_does_not_measure_is_none_with_a_reason(model):
+    figures = finish(context(model, preset="parity")).figures
+    assert figures["unseen_texels"] is None
+    assert figures["visible_unseen"] is None
+    assert set(figures["not_measured"]) >= {"unseen_texels", "visible_unseen"}
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+
+
+def test_a_box_whose_sides_are_all_measured_has_no_reason_to_give(model):
+    figures = finish(context(model)).figures
+    assert figures["not_measured"] == {}
+    assert figures["seam_step"] > 0
+
+
 def half_mask(side: int = 128) -> np.ndarray:
     mask = np.zeros((side, side), np.uint8)
     mask[:, : side // 2] = 255

@@ -84,8 +84,9 @@ def step_ratio(
     triangles: NDArray[np.int32],
     corner_uvs: NDArray[np.floating],
     texture: NDArray[np.uint8],
-) -> float:
-    """Mean colour step across UV cuts over the mean step across edges inside charts; 1 where there is no cut.
+) -> float | None:
+    """Mean colour step across UV cuts over the mean step across edges inside charts; None where there is
+    nothing to compare: no edge is cut, or every one.
 
     Both are measured alike: one texel (or half the face) inwards on either side of an edge, weighted by the
     edge's length. positions: [V, 3].  triangles: [T, 3].  corner_uvs: [T, 3, 2], v up.  texture: [S, S, 3],
@@ -97,7 +98,7 @@ def step_ratio(
     third = uvs[edges.faces[..., None], 3 - edges.corners.sum(-1, keepdims=True)][:, :, 0]  # [E, 2, 2]
     cut = np.abs(ends[:, 0] - ends[:, 1]).max((1, 2)) > 1e-6
     if not cut.any() or cut.all():
-        return 1.0
+        return None
     points = np.asarray(positions, np.float64)[triangles[edges.faces[:, :1], edges.corners[:, 0]]]
     length = np.linalg.norm(points[:, 1] - points[:, 0], axis=1)
     side = texture.shape[0]

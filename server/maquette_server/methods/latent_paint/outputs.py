@@ -61,33 +61,45 @@ def figures(
     target: targets.Target,
     texture: NDArray[np.uint8],
     texels: surface.SurfaceTexels,
-    seen: NDArray[np.bool_],
+    seen: NDArray[np.bool_] | None,
     prompt: str,
 ) -> pauses.Pausing[dict[str, Any]]:
-    """Numbers of the method's own about its result; pauses on the way. seen: [N], of the texels that a
-    picture painted.
+    """Numbers of the method's own about its result; pauses on the way. What was not measured is None, and
+    `not_measured` says why.
+
+    seen: [N], of the texels that a picture painted; None when no pictures were baked.
     """
+    why: dict[str, str] = {}
     result: dict[str, Any] = {
         "faces": len(target.mesh.triangles),
         "uv": target.uv_source,
         "charts": target.charts,
         "texture_size": texture.shape[0],
-        "unseen_texels": float(1 - seen.mean()) if len(seen) else 0.0,
-        "visible_unseen": 0.0 if seen.all() else (yield from _visible_unseen(target, texels, seen)),
+        "unseen_texels": None if seen is None else float(1 - seen.mean()),
+        "visible_unseen": None if seen is None else (yield from _visible_unseen(target, texels, seen)),
         "seam_step": seams.step_ratio(target.positions, target.triangles, target.painted_uvs, texture),
+        "not_measured": why,
     }
+    if seen is None:
+        sentence = "the texture was decoded as a whole, not painted from views"
+        why |= {"unseen_texels": sentence, "visible_unseen": sentence}
+    if result["seam_step"] is None:
+        why["seam_step"] = "the UV map has no edge that is cut, or none that is not"
     named = [name for name in colour_names.NAMES if re.search(rf"\b{name}\b", prompt.lower())]
     if len(named) == 1:
         colours = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, texture)
         pixels = (yield from _pixels(colours)) / 255
-        # Of an object thinner than every pixel, or see-through, nothing can be said.
         result["named_colour"] = {named[0]: colour_names.share(pixels, named[0]) if len(pixels) else None}
+        if not len(pixels):
+            why["named_colour"] = "no pixel of the preview's views is filled by the object"
     return result
 
 
 def _visible_unseen(
     target: targets.Target, texels: surface.SurfaceTexels, seen: NDArray[np.bool_]
 ) -> pauses.Pausing[float]:
+    if seen.all():
+        return 0.0
     """Share of the object's pixels, from the eight views, that show texels filled from nearby."""
     marks = np.zeros((texels.side, texels.side, 3), np.uint8)
     marks.reshape(-1, 3)[texels.index[~seen]] = 255

@@ -112,7 +112,7 @@ def run(ctx: base.RunContext) -> base.Run:
     if chosen.preset == "parity":
         with torch.no_grad():
             decoded = model.bridge.to_rgb(work.texture.detach())
-        texture, seen = decoded[0].movedim(0, -1).cpu().numpy(), np.ones(len(texels.index), bool)
+        texture, seen = decoded[0].movedim(0, -1).cpu().numpy(), None
     else:
         baked = views.Accumulator(texels, 3, 2 * _RADIUS)
         cameras = _bake_cameras(chosen, chosen.bake_latents)
@@ -135,7 +135,7 @@ def run(ctx: base.RunContext) -> base.Run:
     yield writing
     figures = yield from base.telling(outputs.figures(target, picture, texels, seen, params.prompt), writing)
     figures |= {"steps": done, "guidance_scale": chosen.guidance_scale, "loss": dict(work.losses())}
-    if figures["visible_unseen"] > 0.01:
+    if (figures["visible_unseen"] or 0.0) > 0.01:
         ctx.warn(
             "paint.unseen",
             f"{figures['visible_unseen']:.0%} of what one sees of the object was hidden from every view; "

@@ -10,9 +10,10 @@ MAX_BYTES = 64 * 1024 * 1024  # of a client that does not read; it is then forgo
 
 
 class Outbox:
-    """A queue in which a message may say which waiting one it replaces."""
+    """A queue in which a message may say which waiting one it replaces. `max_bytes` may wait in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = 0) -> None:
+        self._max_bytes = max_bytes
         self._waiting: dict[Hashable, list[Part]] = {}
         self._count = 0
         self._bytes = 0
@@ -20,7 +21,7 @@ class Outbox:
     @property
     def overflown(self) -> bool:
         """Whether more waits than a client may let wait."""
-        return self._bytes > MAX_BYTES
+        return self._bytes > (self._max_bytes or MAX_BYTES)
 
     def put(self, parts: list[Part], replaces: Hashable = None) -> None:
         """Adds a message at the end; a waiting one with the same `replaces` goes."""

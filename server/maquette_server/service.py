@@ -27,6 +27,10 @@ from .outbox import Outbox
 log = logging.getLogger(__name__)
 
 LISTED = 500  # jobs in one list
+MAX_PARTS = 2  # of a client's message: the header, and the frame of a chunk
+MAX_GREETING = 64 * 1024  # bytes from somebody who is not known yet; a hello has a few hundred
+MAX_FOLLOWS = 256  # of one client
+STRANGERS_ANSWERS = 64 * 1024  # bytes of refusals that may wait for somebody who is not known
 
 
 @dataclass
@@ -81,12 +85,20 @@ class Service:
 
     def handle(self, client: bytes, parts: list[Part]) -> None:
         """Takes in one message of a client."""
-        request_id = codec.request_id_of(parts)
+        stranger = client not in self._clients
+        small = sum(map(len, parts[:1])) <= MAX_GREETING
+        request_id = codec.request_id_of(parts) if small or not stranger else "none"
         try:
+            if stranger and sum(map(len, parts)) > MAX_GREETING:
+                raise UserError("token.wrong", "Say hello with the server's token first.")
+            if len(parts) > MAX_PARTS:
+                raise UserError(
+                    "protocol.bad", f"A message of more than {MAX_PARTS} parts is over the limit."
+                )
             message, frames = codec.decode_client(parts)
             if isinstance(message, messages.Hello):
                 answer = self._hello(client, message)
-            elif client not in self._clients:
+            elif stranger:
                 raise UserError("token.wrong", "Say hello with the server's token first.")
             else:
                 answer = self._answers[type(message)](client, self._clients[client], message, frames)
@@ -140,7 +152,7 @@ class Service:
 
     def _put(self, client: bytes, parts: list[Part]) -> None:
         known = self._clients.get(client)
-        outbox = known.outbox if known else self._strangers.setdefault(client, Outbox())
+        outbox = known.outbox if known else self._strangers.setdefault(client, Outbox(STRANGERS_ANSWERS))
         outbox.put(parts)
         if outbox.overflown:
             log.warning("a client does not read its answers and is forgotten")
@@ -248,6 +260,14 @@ class Service:
 
     def _follow(self, client: bytes, known: _Client, message: messages.Follow, frames: list[Part]) -> None:
         follow = _Follow(message.request_id, message.job_id, message.preview)
+        if message.job_id is not None:
+            self._engine.view(message.job_id)  # refuses a job that is unknown
+        if message.job_id not in known.follows and len(known.follows) >= MAX_FOLLOWS:
+            raise UserError(
+                "protocol.bad",
+                f"A client follows {MAX_FOLLOWS} jobs at the most.",
+                hint="Follow all jobs at once instead.",
+            )
         events = self._engine.follow(message.after, message.job_id)
         known.follows[message.job_id] = follow
         for event in events:

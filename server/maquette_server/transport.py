@@ -22,6 +22,7 @@ from maquette_wire.errors import UserError
 from zmq.utils import monitor
 
 from . import config
+from . import service as services
 from .addresses import (
     DEFAULT_ADDRESS,
     Address,
@@ -34,7 +35,6 @@ from .addresses import (
 )
 from .engine import engine as engines
 from .engine import folder as data_folders
-from .service import Service
 
 __all__ = ["DEFAULT_ADDRESS", "Address", "Running", "parse_address", "read_running", "runtime_file", "serve"]
 
@@ -110,7 +110,7 @@ class Server:
         self._context.term()
         self.wake.close()
 
-    def run(self, engine: engines.JobEngine, service: Service, stopped: Callable[[], bool]) -> None:
+    def run(self, engine: engines.JobEngine, service: services.Service, stopped: Callable[[], bool]) -> None:
         """Serves until `stopped`."""
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
@@ -129,12 +129,16 @@ class Server:
             service.publish(engine.pump())
             self.flush(service)
 
-    def _receive(self, service: Service) -> bool:
+    def _receive(self, service: services.Service) -> bool:
         """Takes in one message, if there is one."""
         try:
-            frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            frames = [self._socket.recv(zmq.NOBLOCK, copy=False)]
         except zmq.Again:
             return False
+        while self._socket.getsockopt(zmq.RCVMORE):
+            frame = self._socket.recv(copy=False)
+            if len(frames) <= 1 + services.MAX_PARTS:  # one more than is allowed, so that it is refused
+                frames.append(frame)
         client = bytes(frames[0].buffer)
         try:
             number = int(frames[0].get(zmq.SRCFD))
@@ -146,7 +150,7 @@ class Server:
         service.handle(client, [frame.buffer for frame in frames[1:]])
         return True
 
-    def _forget_gone(self, service: Service) -> None:
+    def _forget_gone(self, service: services.Service) -> None:
         assert self._monitor is not None
         while True:
             try:
@@ -156,11 +160,11 @@ class Server:
             for client in [who for who, number in self._connections.items() if number == event["value"]]:
                 self._forget(client, service)
 
-    def _forget(self, client: bytes, service: Service) -> None:
+    def _forget(self, client: bytes, service: services.Service) -> None:
         self._connections.pop(client, None)
         service.forget(client)
 
-    def flush(self, service: Service) -> None:
+    def flush(self, service: services.Service) -> None:
         """Sends what waits, as far as the clients take it."""
         self._blocked = False
         for client in service.clients:
@@ -198,7 +202,7 @@ def serve(
             folder, config.load(folder), devices=devices, wake=server.wake, address=str(server.address)
         )
         try:
-            service = Service(engine, engine.token)
+            service = services.Service(engine, engine.token)
             running = Running(token=engine.token, pid=os.getpid(), data_folder=str(folder))
             write_running(server.address.port, running)
             with _stop_signals(server.wake) as stopped:
@@ -241,7 +245,9 @@ def _router(context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
     router.setsockopt(zmq.LINGER, 0)
     router.setsockopt(zmq.SNDHWM, 32)
     router.setsockopt(zmq.RCVHWM, 64)
-    router.setsockopt(zmq.MAXMSGSIZE, codec.MAX_FRAME)
+    # Of one part. How many parts a message has is known only when it is whole, so this bound is as tight as
+    # what clients send: headers and chunks.
+    router.setsockopt(zmq.MAXMSGSIZE, max(codec.MAX_HEADER, codec.CHUNK))
     router.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     router.setsockopt(zmq.HEARTBEAT_TIMEOUT, GONE_MS)
     router.setsockopt(zmq.HEARTBEAT_TTL, GONE_MS)

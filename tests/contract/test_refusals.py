@@ -125,7 +125,8 @@ def test_garbage_does_not_disturb_the_others(server: RealServer, client: Client)
             raw.send_multipart([dice.randbytes(dice.randrange(200)) for _ in range(dice.randrange(1, 5))])
         raw.send_multipart([b"x"] * 200)
         raw.send(b"")
-        raw.send(bytes(9 * 2**20))  # over the limit of a part: the connection is cut
+        raw.send_multipart([bytes(2**20)] * 60)
+        raw.send(bytes(2 * 2**20))  # over the limit of a part: the connection is cut
     for _ in range(20):  # some of it looks like the first protocol of ZeroMQ
         with socket.create_connection(("127.0.0.1", server.port)) as bare:
             bare.sendall(dice.randbytes(10_000))

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 from maquette_server import config, outbox, previews, service
-from maquette_server.engine import engine
+from maquette_server.engine import engine, executor, journal, pictures
 from maquette_wire import PROTOCOL, arrays, codec, messages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,15 +139,72 @@ def test_events_reach_those_who_follow_and_only_those(known: Desk) -> None:
     known.hello(b"b")
     job = known.ask(messages.Submit(request_id="j", method="counter")).job.job_id
     known.ask(messages.Follow(request_id="f", job_id=job))
-    known.ask(messages.Follow(request_id="g", job_id="another"), b"b")
+    other = known.ask(messages.Submit(request_id="k", method="counter")).job.job_id
+    known.ask(messages.Follow(request_id="g", job_id=other), b"b")
     while known.jobs.view(job).state != "succeeded":
         known.service.publish(known.jobs.pump(0.1))
     events = known.answers()
-    assert {event.request_id for event in events} == {"f"}
+    assert {(event.request_id, event.job_id) for event in events} == {("f", job)}
     assert [event.body.state for event in events if isinstance(event.body, messages.StateBody)][-1] == (
         "succeeded"
     )
-    assert known.answers(b"b") == []
+    assert {(event.request_id, event.job_id) for event in known.answers(b"b")} == {("g", other)}
+
+
+def test_a_job_that_is_unknown_cannot_be_followed(known: Desk) -> None:
+    assert known.code(messages.Follow(request_id="f", job_id="nobody")) == "job.unknown"
+
+
+def test_a_client_follows_a_bounded_number_of_jobs(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MAX_FOLLOWS", 2)
+    jobs = [known.ask(messages.Submit(request_id=f"j{n}", method="counter")).job.job_id for n in range(3)]
+    for job in jobs[:2] * 2:  # the same job again counts once
+        assert not isinstance(known.ask(messages.Follow(request_id="f", job_id=job)), messages.Refused)
+        known.answers()
+    assert known.code(messages.Follow(request_id="g", job_id=jobs[2])) == "protocol.bad"
+
+
+def test_pictures_that_wait_for_one_owner_are_bounded(tmp_path: Path) -> None:
+    late: list[pictures.Picture] = []
+    waiting = pictures.Pictures(executor.Executor(tmp_path, (), 1, lambda: None), "")
+    item = messages.ResultItem(role="texture", name="t.png", digest="0" * 64, size=1)
+    ref = arrays.ArrayRef(dtype="f4", shape=(0, 3), digest="0" * 64)
+    mesh = messages.MeshInput(name="Cube", positions=ref, triangles=ref)
+    request = messages.Submit(request_id="r", method="painter", inputs=(mesh,))
+    job = journal.Job("job", request, "", 0, results=(item,))
+    identity = tuple(tuple(float(i == j) for j in range(4)) for i in range(4))
+    for number in range(100):
+        view = messages.View(
+            request_id="v", view_id=str(number), scene="job", camera=identity, fov_y=1.0, width=8, height=8
+        )
+        waiting.ask(job, view, "owner", late.append)
+    assert len(late) == 100 - pictures.MAX_WAITING
+    assert {picture.fault.code for picture in late if picture.fault} == {"view.late"}
+
+
+def test_a_stranger_may_send_a_greeting_and_no_more(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(parts: list[Any]) -> Any:
+        raise AssertionError("what a stranger sends is not decoded")
+
+    put = messages.PutChunk(request_id="put", digest="0" * 64, size=2**20, offset=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "decode_client", decode)
+        assert desk.ask(put, frames=[bytes(2**20)]).request_id == "put"
+        desk.service.handle(b"a", [bytes(2**20)])
+        assert desk.answers()[0].fault.code == "token.wrong"
+    assert isinstance(desk.hello(), messages.Welcome)
+
+
+def test_refusals_that_a_stranger_does_not_read_do_not_pile_up(desk: Desk) -> None:
+    for _ in range(5000):
+        desk.service.handle(b"a", [b"x"])
+    assert (
+        sum(len(part) for parts in desk.service._strangers[b"a"]._waiting.values() for part in parts) < 70_000
+    )
+
+
+def test_a_message_of_too_many_parts_is_refused_by_its_id(known: Desk) -> None:
+    assert known.code(messages.ListJobs(request_id="a"), frames=[b"x"] * 2) == "protocol.bad"
 
 
 def event(number: int, body: messages.EventBody, job: str = "job", preview: Any = None) -> engine.EngineEvent:

@@ -17,6 +17,8 @@ from . import journal
 from . import worker_messages as wire
 from .executor import Executor, Worker
 
+MAX_WAITING = 16  # pictures of one owner
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -67,11 +69,14 @@ class Pictures:
             raise UserError(
                 "view.nothing", "The job has no texture to look at yet.", hint="Wait for a preview."
             )
-        for other in [
-            one for one in self._queue if (one.owner, one.draw.view.view_id) == (owner, view.view_id)
-        ]:
-            self._queue.remove(other)
-            other.done(_late("A newer picture of the same view was asked for."))
+        own = [one for one in self._queue if one.owner == owner]
+        for other in own:
+            if other.draw.view.view_id == view.view_id:
+                self._queue.remove(other)
+                other.done(_late("A newer picture of the same view was asked for."))
+        if len(own) >= MAX_WAITING and own[0] in self._queue:
+            self._queue.remove(own[0])
+            own[0].done(_late("Too many newer pictures were asked for."))
         self._count += 1
         draw = wire.Draw(
             number=self._count,

@@ -214,6 +214,20 @@ def test_what_was_cut_from_a_prompt_is_quoted(model):
     assert "red" in said[0][1]
 
 
+def test_a_negative_prompt_that_is_too_long_is_cut_with_a_warning_that_quotes_the_rest(model):
+    room = model.text.max_tokens - 2
+    said = []
+    model.text.remark("red", (), lambda code, sentence: said.append((code, sentence)), "blue " * room)
+    assert said == []
+    negative = "blue " * room + "green yellow"
+    model.text.remark("red", (), lambda code, sentence: said.append((code, sentence)), negative)
+    ((code, sentence),) = said
+    assert code == "prompt.cut"
+    assert sentence.startswith("The negative prompt")
+    assert '"green yellow"' in sentence
+    torch.testing.assert_close(model.text.embed(negative), model.text.embed("blue " * room))
+
+
 @pytest.mark.parametrize(
     "name", sorted({"one", "one_minus_alpha", "sqrt_alpha_one_minus_alpha", "sigma_ratio"})
 )

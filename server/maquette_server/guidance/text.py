@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_RESERVED = 6  # tokens kept for the view words and the two end marks, at least
+_MARKS = 2  # tokens at the ends of every text
+_RESERVED = 6  # tokens kept for the view words and the marks, at least
 
 
 class TextEncoder:
@@ -34,8 +35,9 @@ class TextEncoder:
     def embed(self, text: str) -> Tensor:
         """[1, N, D] of one text, cut or padded to N tokens."""
         if text not in self._cache:
+            kept, _ = self.cut(text)
             tokens = self._tokenizer(
-                [text], padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
+                [kept], padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
             )
             ids = tokens.input_ids.to(next(self._model.parameters()).device)
             self._cache[text] = self._model(ids)[0]
@@ -47,9 +49,11 @@ class TextEncoder:
         return [self.embed(f"{kept}, {word} view" if word else kept) for word in words]
 
     def cut(self, prompt: str, words: Sequence[str] = ()) -> tuple[str, str]:
-        """The part of the prompt that fits before the longest view word, and the rest."""
-        suffixes = [len(self._pieces(f", {word} view")) + 2 for word in words if word]
-        room = self.max_tokens - max([_RESERVED, *suffixes])
+        """The part of the prompt that fits, before the longest view word if there are words, and the rest."""
+        suffixes = [len(self._pieces(f", {word} view")) + _MARKS for word in words if word]
+        room = self.max_tokens - (max(_RESERVED, *suffixes) if suffixes else _MARKS)
+        if len(self._pieces(prompt)) <= room:
+            return prompt.rstrip(), ""
         # Between words where there are any, else within one: some scripts have no spaces.
         ends = [match.end() for match in re.finditer(r"\S+\s*", prompt)]
         if ends and len(self._pieces(prompt[: ends[0]])) > room:
@@ -64,11 +68,18 @@ class TextEncoder:
                 high = middle - 1
         return prompt[:fits].rstrip(), prompt[fits:].strip()
 
-    def remark(self, prompt: str, words: Sequence[str], warn: Callable[[str, str], None]) -> None:
-        """Warns about a prompt that was cut, or of which the model knows no word."""
-        _, lost = self.cut(prompt, words)
-        if lost:
-            warn("prompt.cut", f'The prompt is longer than the model reads; left out: "{lost}".')
+    def remark(
+        self, prompt: str, words: Sequence[str], warn: Callable[[str, str], None], negative: str = ""
+    ) -> None:
+        """Warns about a prompt or a negative prompt that was cut, and a prompt of which the model knows no
+        word.
+        """
+        for what, lost in (
+            ("prompt", self.cut(prompt, words)[1]),
+            ("negative prompt", self.cut(negative)[1]),
+        ):
+            if lost:
+                warn("prompt.cut", f'The {what} is longer than the model reads; left out: "{lost}".')
         spoken = re.findall(r"[a-z]+", prompt.lower())
         if self._vocabulary and spoken and not self._vocabulary.intersection(spoken):
             warn("prompt.unknown", f'The model knows none of the words of "{prompt}"; expect a guess.')

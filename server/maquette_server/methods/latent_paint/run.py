@@ -58,7 +58,7 @@ def run(ctx: base.RunContext) -> base.Run:
     yield base.Step(0, 0, "load")
     chosen = deciding.resolve(params, model.described)
     words = sampling.VIEW_WORDS if params.view_words else ("",) * len(sampling.VIEW_WORDS)
-    model.text.remark(params.prompt, words, ctx.warn)
+    model.text.remark(params.prompt, words, ctx.warn, params.negative)
     job = Job(
         target,
         model,

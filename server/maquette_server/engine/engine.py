@@ -17,15 +17,15 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from maquette_wire import messages
 from maquette_wire.errors import UserError
 
 from .. import config as configuration
 from ..methods import base
-from . import admission, blobs, executor, folder, journal, ledger, pictures, runner
+from . import admission, blobs, commands, executor, folder, journal, ledger, pictures, releases, runner
 from . import worker_messages as wire
+from .commands import Action
 from .pictures import Picture
 from .runs import EngineEvent
 
@@ -33,7 +33,6 @@ __all__ = ["Action", "EngineEvent", "Events", "JobEngine", "Picture"]
 
 log = logging.getLogger(__name__)
 
-Action = Literal["cancel", "stop", "pause", "resume", "move", "delete"]
 Events = list[EngineEvent]
 TICK = 0.1  # s between two looks at the clock while a job runs
 TIDY_EVERY = 600.0  # s between two looks for blobs that nobody uses
@@ -79,7 +78,8 @@ class JobEngine:
             self._folder, self.config, self.methods, self._models, self._executor, self._ledger, self.blobs
         )
         self._runner.sweep()
-        self._freeing: list[_Freeing] = []
+        self._commands = commands.Commands(self._runner, self._ledger, self.blobs)
+        self._releases = releases.Releases(self._executor)
         self._tidy_at = time.monotonic()
 
     # ---- what it is ----------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class JobEngine:
     @property
     def idle(self) -> bool:
         """True when nothing runs, waits to run, or is being drawn."""
-        return not (self._runner.runs or self._waiting() or self._pictures.busy or self._freeing)
+        return not (self._runner.runs or self._waiting() or self._pictures.busy or self._releases.busy)
 
     def tell_address(self, address: str) -> None:
         """Where the server listens, once that is known."""
@@ -166,22 +166,8 @@ class JobEngine:
     def control(self, job_id: str, action: Action, position: int = 0) -> messages.JobInfo | None:
         """A command to a job; None after `delete`. Raises UserError `job.unknown`, `job.wrong_state`."""
         job = self._ledger.job(job_id)
-        if action == "delete":
-            self._delete(job)
-            return None
-        if action == "cancel":
-            self._cancel(job)
-        elif action == "stop":
-            self._stop(job)
-        elif action == "pause":
-            self._pause(job)
-        elif action == "resume":
-            self._resume(job)
-        elif job_id in self._ledger.queue:
-            self._ledger.move(job, position)
-        else:
-            raise _wrong_state(job, "moved")
-        return self._ledger.info(job)
+        self._commands.give(job, action, position)
+        return self._ledger.info(job) if action != "delete" else None
 
     def follow(self, after: int = 0, job_id: str | None = None) -> Events:
         """Stored events with higher numbers, oldest first; of running jobs also the newest progress and
@@ -237,14 +223,7 @@ class JobEngine:
         """Frees the models of idle workers; `done(freed MB)` is called from `pump`, at once when there are
         none.
         """
-        free = [worker for worker in self._executor.workers if worker not in self._runner.runs]
-        idle = [worker for worker in free if worker.process and not worker.doomed]
-        if not idle:
-            done(0.0)
-            return
-        self._freeing.append(_Freeing(done, set(idle)))
-        for worker in idle:
-            self._executor.send(worker, wire.Free())
+        self._releases.ask(done, busy=self._runner.runs)
 
     def refresh_wishes(self) -> None:
         """Asks `wishes` again for every running job."""
@@ -327,70 +306,6 @@ class JobEngine:
                 self._runner.start(self._ledger.jobs[waiting[0]], worker)
         self._pictures.give_out({run.job.job_id: run.worker for run in self._runner.runs.values()})
 
-    # ---- commands ------------------------------------------------------------------------------------------
-
-    def _cancel(self, job: journal.Job) -> None:
-        if job.state == "cancelled":
-            return
-        if job.state in messages.FINAL_STATES:
-            raise _wrong_state(job, "cancelled")
-        self._ledger.finish(job, "cancelled")
-        run = self._runner.run_of(job)
-        if run is None:
-            self._runner.remove_attempts(job)
-        else:
-            self._runner.cancel(run)
-
-    def _stop(self, job: journal.Job) -> None:
-        """Stop and keep. A job that waits goes on first, so that the method itself can finish it."""
-        run = self._runner.run_of(job)
-
-        def work() -> None:
-            job.stop_wished = True
-            if job.state == "running":
-                self._ledger.become(job, "stopping")
-            elif job.state == "paused":
-                self._ledger.become(job, "queued")
-            else:
-                self._ledger.save(job)
-
-        if job.state == "stopping":
-            return
-        waits = job.state in ("queued", "paused") and job.attempt > 0
-        if not (job.state == "running" and run is not None) and not waits:
-            raise _wrong_state(job, "stopped and kept")
-        self._ledger.store(job, work)
-        if run is not None:
-            self._runner.stop(run)
-
-    def _pause(self, job: journal.Job) -> None:
-        run = self._runner.run_of(job)
-        if job.state == "running" and run is not None:
-            self._runner.halt(run, "pause", "")
-        elif job.state == "queued":
-            self._ledger.become(job, "paused")
-        elif job.state != "paused":
-            raise _wrong_state(job, "paused")
-
-    def _resume(self, job: journal.Job) -> None:
-        if job.state not in ("paused", "failed"):
-            raise _wrong_state(job, "resumed")
-
-        def work() -> None:
-            job.crash_step, job.fault = -1, None
-            self._ledger.become(job, "queued")
-
-        self._ledger.store(job, work)
-
-    def _delete(self, job: journal.Job) -> None:
-        if job.state not in messages.FINAL_STATES:
-            self._cancel(job)
-        for digest in self._ledger.remove(job):
-            self.blobs.drop(digest)
-        if self._runner.run_of(job) is None:
-            self._runner.remove_attempts(job)
-        log.info("job %s: deleted", job.job_id)
-
     # ---- what workers say ----------------------------------------------------------------------------------
 
     def _hear(self, said: executor.Said) -> None:
@@ -398,29 +313,10 @@ class JobEngine:
         if message is None:
             self._runner.worker_ended(worker, said.status)
             self._pictures.worker_gone(worker)
-            self._count_freed(worker, 0.0)
+            self._releases.freed(worker, 0.0)
         elif isinstance(message, wire.Drawn):
             self._pictures.drawn(worker, message)
         elif isinstance(message, wire.Freed):
-            self._count_freed(worker, message.freed_mb)
+            self._releases.freed(worker, message.freed_mb)
         elif isinstance(message, wire.Attempted):
             self._runner.hear(worker, message)
-
-    def _count_freed(self, worker: executor.Worker, freed_mb: float) -> None:
-        for freeing in [one for one in self._freeing if worker in one.waiting]:
-            freeing.waiting.discard(worker)
-            freeing.freed_mb += freed_mb
-            if not freeing.waiting:
-                self._freeing.remove(freeing)
-                freeing.done(freeing.freed_mb)
-
-
-class _Freeing:
-    """A release that waits for workers."""
-
-    def __init__(self, done: Callable[[float], None], waiting: set[executor.Worker]) -> None:
-        self.done, self.waiting, self.freed_mb = done, waiting, 0.0
-
-
-def _wrong_state(job: journal.Job, wanted: str) -> UserError:
-    return UserError("job.wrong_state", f"The job is {job.state} and cannot be {wanted}.")

@@ -30,9 +30,13 @@ def matrix_rows(matrix: Any) -> tuple[Row, Row, Row, Row]:
     return first, second, third, fourth  # type: ignore[return-value]
 
 
-def top_rows_from_pixels(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
-    """Blender's flat float pixels [H * W * 4], bottom row first, as u8 [H, W, 4], top row first, rounded."""
-    rows = pixels.reshape(height, width, 4)[::-1]
+def top_rows_from_pixels(
+    pixels: NDArray[np.float32], width: int, height: int, begin: int = 0, end: int | None = None
+) -> NDArray[np.uint8]:
+    """Blender's flat float pixels [H * W * 4], bottom row first, as u8 [H, W, 4], top row first, rounded;
+    of these the rows from `begin` to before `end`.
+    """
+    rows = pixels.reshape(height, width, 4)[::-1][begin:end]
     return np.clip(rows * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
 
 

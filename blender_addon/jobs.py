@@ -1,5 +1,6 @@
 """A job as the client knows it, and what `session.Session.pump` tells of it. No bpy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,9 @@ class Job:
     job_id: str = ""
     """empty until the server has accepted it"""
     state: str = "sending"
-    """sending, fetching, or a state of the server; the newest has succeeded only once its result is here"""
+    """sending (collected, then uploaded), fetching, or a state of the server; the newest has succeeded only
+    once its result is here
+    """
     stage: str = ""
     step: int = 0
     total: int = 0
@@ -48,6 +51,16 @@ class Job:
     def wanted(self) -> tuple[messages.ResultItem, ...]:
         """Those of its results that are fetched."""
         return tuple(item for item in self.items if item.role in WANTED)
+
+
+@dataclass(frozen=True)
+class Package:
+    """What a job takes along."""
+
+    inputs: tuple[messages.Input, ...]
+    blobs: Mapping[str, bytes | memoryview]
+    record: records.Record
+    """what is remembered of the job besides what was known before"""
 
 
 @dataclass(frozen=True)

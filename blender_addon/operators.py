@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
-from . import local_server, preferences, props, pump, session
+from . import jobs, local_server, preferences, props, pump, session, steps
 from . import target as targets
 from .apply import preview, texture
 from .collect import mesh
@@ -98,7 +98,7 @@ class MAQUETTE_OT_paint(bpy.types.Operator):
 
     @reports
     def execute(self, context: bpy.types.Context) -> Answer:
-        """Collects and queues; returns before anything is sent."""
+        """Copies what is needed and returns; the rest is collected and sent a tick at a time."""
         thing, settings = context.object, context.scene.maquette
         if not settings.latent_paint.prompt.strip():
             raise errors.UserError(
@@ -116,23 +116,23 @@ class MAQUETTE_OT_paint(bpy.types.Operator):
         )
         preview.remove_all()  # a preview is not what the artist has; the next snapshot shows it again
         with _object_mode(context):
-            given, target = mesh.collect(context.evaluated_depsgraph_get(), thing, wish)
+            reading = mesh.read(context.evaluated_depsgraph_get(), thing, wish)
         params = latent_paint.params(settings.latent_paint)
         pump.running().follow_preview(int(preferences.of(context).preview_px))
         pump.running().submit(
             latent_paint.NAME,
-            tuple(given.inputs),
-            given.blobs,
+            steps.Work(_package(reading), reading.size),
             params=params,
             seed=settings.seed,
             label=thing.name,
             record={
                 "prompt": params["prompt"],
-                "target": target.record(),
+                "target": reading.target.record(),
                 "recipe": {"method": latent_paint.NAME, "params": params, "seed": settings.seed},
             },
         )
         pump.tick()
+        pump.wake()
         return DONE
 
 
@@ -214,7 +214,6 @@ class MAQUETTE_OT_result_apply(bpy.types.Operator):
         job = _job(context, self.request_id)
         if not pump.running().result(job):
             pump.apply_when_here(job)
-            pump.tick()
             self.report({"INFO"}, f"The result for '{job.label}' is fetched, and applied when it is here.")
             return REFUSED
         _apply(context, job)
@@ -396,6 +395,11 @@ def _job(context: bpy.types.Context, request_id: str, *, newest: bool = False) -
     if request_id not in jobs:
         raise errors.UserError("job.unknown", "There is no such job.", hint="Paint something first.")
     return jobs[request_id]
+
+
+def _package(reading: mesh.Reading) -> steps.Steps[jobs.Package]:
+    given, target = yield from mesh.input_steps(reading)
+    return jobs.Package(tuple(given.inputs), given.blobs, {"target": target.record()})
 
 
 def _apply(context: bpy.types.Context, job: session.Job) -> None:

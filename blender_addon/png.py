@@ -6,23 +6,39 @@ Blender, or of another format).
 
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import steps
 from .wire import errors
 
+ENCODED = 256 * 1024  # bytes that are encoded in one step: 4 to 8 ms
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def encode(picture: NDArray[np.uint8]) -> bytes:
-    """u8 [H, W, 4], top row first, as a PNG file with straight alpha."""
-    height, width, _ = picture.shape
-    filtered = np.zeros((height, 1 + width * 4), np.uint8)  # one filter byte (none) before each row
-    filtered[:, 1:] = picture.reshape(height, width * 4)
+def encode_steps(
+    width: int, height: int, rows: Callable[[int, int], NDArray[np.uint8]]
+) -> steps.Steps[bytes]:
+    """A PNG file with straight alpha. `rows(begin, end)` gives u8 [end - begin, W, 4], the top row first."""
+    packer = zlib.compressobj(level=1)  # speed: the file goes to a server once
+    packed = []
+    for begin, end in steps.ranges(height, max(1, ENCODED // (4 * width))):
+        filtered = np.zeros((end - begin, 1 + width * 4), np.uint8)  # one filter byte (none) before each row
+        filtered[:, 1:] = rows(begin, end).reshape(end - begin, width * 4)
+        packed.append(packer.compress(filtered.tobytes()))
+        yield filtered.nbytes
+    packed.append(packer.flush())
     head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    body = zlib.compress(filtered.tobytes(), level=1)  # speed: the file goes to a server once
-    return SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+    return SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", b"".join(packed)) + _chunk(b"IEND", b"")
+
+
+def encode(picture: NDArray[np.uint8]) -> bytes:
+    """u8 [H, W, 4], top row first, as a PNG file."""
+    return steps.at_once(
+        encode_steps(picture.shape[1], picture.shape[0], lambda begin, end: picture[begin:end])
+    )
 
 
 def size(data: bytes | bytearray) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from .wire import errors, messages
 log = logging.getLogger(__name__)
 
 BUDGET = 0.008  # s of socket work in one tick, half of what a tick may hold Blender
+COLLECTING = 0.005  # s until the next tick while a mesh is collected: as soon as Blender has drawn
 BUSY = 0.05  # s until the next tick while something is expected
 IDLE = 1.0
 ROWS = 16
@@ -47,7 +48,16 @@ def tick() -> float:
         _session.pump(0.0)
         mirror_all()
         complain(_internal_fault())
+    if _session.collecting:
+        return COLLECTING
     return BUSY if _session.busy else IDLE
+
+
+def wake() -> None:
+    """Lets the next tick come at once, where the timer would be idle for up to a second."""
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+        bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
 
 
 def _turn(story: session.Session) -> None:
@@ -72,6 +82,7 @@ def apply_when_here(job: session.Job) -> None:
     """
     running().ask_result(job)
     _late.add(job.request_id)
+    wake()
 
 
 def _apply_late(job: session.Job) -> None:

@@ -7,11 +7,11 @@ monotonic clock.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from . import client, fetched, folders, local_server, records
-from .jobs import WANTED, ConnectionChanged, Event, Job, JobChanged, PreviewArrived
+from . import client, fetched, folders, local_server, records, steps
+from .jobs import WANTED, ConnectionChanged, Event, Job, JobChanged, Package, PreviewArrived
 from .wire import arrays, codec, errors, happenings, link, messages
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class Session:
         self._started: local_server.Started | None = None
         self._events: list[Event] = []
         self._fetched = fetched.Fetched()
+        self._collecting: dict[str, tuple[steps.Work[Package], Callable[[link.Link, Package], None]]] = {}
+        """by request id: work that is under way, and what to do with its result"""
         self._followed: set[str] = set()
         self._since = self._token_at = 0.0
         self._complained = False
@@ -78,6 +80,7 @@ class Session:
         if self._client is not None:
             self._client.close()
             self._client = None
+        self._collecting.clear()
         for job in self.jobs.values():
             if not job.job_id and not job.finished:
                 self._fail(job, why)
@@ -86,20 +89,38 @@ class Session:
     def submit(
         self,
         method: str,
-        inputs: tuple[messages.Input, ...],
-        blobs: Mapping[str, bytes],
+        work: steps.Work[Package],
         *,
         params: dict[str, Any],
         seed: int,
         label: str,
         record: records.Record,
+        model: str = "",
     ) -> Job:
-        """Sends a job, which is in `jobs` from now on; `record` is remembered of it. Raises UserError."""
+        """Sends a job once `work` has collected what it takes along; the job is in `jobs` from now on.
+
+        `work` is done by `pump`, a few milliseconds at a time; what it raises fails the job. `record` is
+        remembered of the job. Raises UserError without a connection.
+        """
         if self._client is None:
             raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
-        request_id = self._client.link.submit(method, inputs, blobs, params=params, seed=seed, label=label)
-        job = Job(request_id, label, record)
-        self.jobs[request_id] = job
+        job = Job(self._client.link.new_request_id(), label, record, stage="collect", total=work.total)
+
+        def send(link: link.Link, package: Package) -> None:
+            job.record = {**job.record, **package.record}
+            link.submit(
+                method,
+                package.inputs,
+                package.blobs,
+                params=params,
+                seed=seed,
+                label=label,
+                model=model,
+                request_id=job.request_id,
+            )
+
+        self.jobs[job.request_id] = job
+        self._collecting[job.request_id] = (work, send)
         self._events.append(JobChanged(job))
         return job
 
@@ -155,12 +176,18 @@ class Session:
         """True while something is expected soon."""
         return self.state not in {"OFF", "READY"} or any(not job.finished for job in self.jobs.values())
 
+    @property
+    def collecting(self) -> bool:
+        """True while there is work here that every turn carries on."""
+        return bool(self._collecting)
+
     def pump(self, budget: float) -> list[Event]:
         """Works for about `budget` seconds; returns what happened since the last call, oldest first."""
         now = time.monotonic()
         if self._client is not None:
-            for one in self._client.pump(budget):
+            for one in self._client.pump(budget / 2 if self._collecting else budget):
                 self._take(one)
+            self._collect(now + budget)
         if self._client is not None and self.state != "READY":
             self._wait_for_server(now)
         if self._started is not None and self._started.process.poll() is not None:
@@ -170,6 +197,24 @@ class Session:
         return events
 
     # ---- inside ----
+
+    def _collect(self, until: float) -> None:
+        """Carries on the oldest work; what is ready goes out."""
+        assert self._client is not None
+        request_id = next(iter(self._collecting), "")
+        if not request_id:
+            return
+        (work, send), job = self._collecting[request_id], self.jobs[request_id]
+        try:
+            if work.advance(until):
+                assert work.result is not None
+                del self._collecting[request_id]
+                send(self._client.link, work.result)
+            job.step = work.done
+        except errors.UserError as error:
+            self._collecting.pop(request_id, None)
+            self._fail(job, messages.Fault(code=error.code, sentence=error.sentence, hint=error.hint))
+        self._events.append(JobChanged(job))
 
     def _take(self, one: happenings.Happening) -> None:
         if isinstance(one, happenings.Connected):
@@ -253,8 +298,10 @@ class Session:
             job.seconds_left = body.seconds_left
             job.state = "running" if job.state == "queued" else job.state
         elif isinstance(body, messages.StateBody):
-            arrived = body.state != "succeeded" or bool(self.result(job))
-            job.state = body.state if arrived else "fetching"
+            if body.state != "succeeded":
+                job.state = body.state
+            elif not job.items:  # else the result has come before and says more
+                job.state = "fetching"
         elif isinstance(body, messages.WarningBody):
             if body.sentence not in job.warnings:  # a replay tells it again
                 job.warnings.append(body.sentence)
@@ -350,7 +397,10 @@ class Session:
             return
         if self._client is None:
             raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
-        if not job.job_id:
+        if action == "cancel" and self._collecting.pop(request_id, None) is not None:
+            job.state = "cancelled"
+            self._events.append(JobChanged(job))
+        elif not job.job_id:
             job.wish = action
         elif job.state == "fetching":
             self._give_up_fetching(job)

@@ -66,17 +66,18 @@ ADDON: dict[str, set[str]] = {
     # without bpy
     "wire": set(),
     "axes": {"wire"},
-    "png": {"wire"},
+    "steps": set(),
+    "png": {"steps", "wire"},
     "folders": {"wire"},
     "records": {"wire"},
     "local_server": {"folders", "wire"},
     "client": {"wire"},
     "jobs": {"records", "wire"},
     "fetched": {"jobs", "wire"},
-    "session": {"jobs", "fetched", "client", "records", "folders", "local_server", "wire"},
+    "session": {"jobs", "fetched", "steps", "client", "records", "folders", "local_server", "wire"},
     # with bpy
-    "target": {"axes", "wire"},
-    "collect": {"target", "axes", "png", "wire"},
+    "target": {"axes", "steps", "wire"},
+    "collect": {"target", "axes", "png", "steps", "wire"},
     "apply": {"target", "axes", "png", "wire"},
     "methods": {"axes", "wire"},
     "preferences": {"wire"},
@@ -84,7 +85,7 @@ ADDON: dict[str, set[str]] = {
     "panels": {"props", "methods"},
     "pump": {"session", "records", "apply", "props", "preferences", "wire"},
     "operators": {
-        *("pump", "session", "collect", "apply", "props"),
+        *("pump", "session", "jobs", "steps", "collect", "apply", "props"),
         *("target", "methods", "preferences", "local_server", "wire"),
     },
 }

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
-from .. import axes, png
+from .. import axes, png, steps
 from ..wire import errors
 
 JPEG = b"\xff\xd8\xff"
@@ -66,8 +67,23 @@ def colour_of(material: bpy.types.Material | None) -> axes.Vector:
     return axes.srgb_from_linear(socket.default_value if socket is not None else material.diffuse_color)
 
 
-def file_of(image: bpy.types.Image) -> bytes:
-    """The image as the bytes of a PNG or JPEG file: its own when it has them, else written from its pixels.
+@dataclass(frozen=True)
+class Picture:
+    """An image as it is now: the bytes of its file, or a copy of its pixels."""
+
+    file: bytes
+    pixels: NDArray[np.float32]  # [H * W * 4], bottom row first
+    width: int
+    height: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of what becomes a file."""
+        return len(self.file) or 4 * self.width * self.height
+
+
+def read(image: bpy.types.Image) -> Picture:
+    """The image's own file when it is a PNG or JPEG and unchanged, else its pixels.
 
     Raises UserError `texture.bad` when the image has no pixels.
     """
@@ -79,7 +95,7 @@ def file_of(image: bpy.types.Image) -> bytes:
             path = Path(bpy.path.abspath(image.filepath_from_user(), library=image.library))
             data = path.read_bytes() if path.is_file() else b""
     if data.startswith((png.SIGNATURE, JPEG)):
-        return data
+        return Picture(data, np.empty(0, np.float32), 0, 0)
     width, height = image.size
     if image.source not in {"FILE", "GENERATED"} or width * height == 0:
         raise errors.UserError(
@@ -89,7 +105,19 @@ def file_of(image: bpy.types.Image) -> bytes:
         )
     pixels = np.empty(width * height * 4, np.float32)
     image.pixels.foreach_get(pixels)
-    return png.encode(axes.top_rows_from_pixels(pixels, width, height))
+    return Picture(b"", pixels, width, height)
+
+
+def file_steps(picture: Picture) -> steps.Steps[bytes]:
+    """The image as the bytes of a PNG or JPEG file."""
+    if picture.file:
+        return picture.file
+    width, height = picture.width, picture.height
+
+    def rows(begin: int, end: int) -> NDArray[np.uint8]:
+        return axes.top_rows_from_pixels(picture.pixels, width, height, begin, end)
+
+    return (yield from png.encode_steps(width, height, rows))
 
 
 def _shader(material: bpy.types.Material | None) -> bpy.types.Node | None:

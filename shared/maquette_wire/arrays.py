@@ -46,8 +46,8 @@ def byte_count(dtype: str, shape: tuple[int, ...]) -> int:
     return np.dtype("<" + dtype).itemsize * math.prod(shape)
 
 
-def to_bytes(array: NDArray[Any]) -> tuple[DType, tuple[int, ...], bytes]:
-    """dtype code, shape and little-endian C-order bytes of an array.
+def view_of(array: NDArray[Any]) -> tuple[DType, tuple[int, ...], memoryview]:
+    """dtype code, shape and little-endian C-order bytes of an array, not copied if they are so already.
 
     Raises ValueError for a dtype that the wire does not know.
     """
@@ -55,7 +55,13 @@ def to_bytes(array: NDArray[Any]) -> tuple[DType, tuple[int, ...], bytes]:
     if code not in DType.__args__:  # type: ignore[attr-defined]
         raise ValueError(f"the wire has no dtype {array.dtype}")
     little = np.ascontiguousarray(array, dtype="<" + code)
-    return code, array.shape, little.tobytes()  # type: ignore[return-value]
+    return code, array.shape, little.reshape(-1).view(np.uint8).data  # type: ignore[return-value]
+
+
+def to_bytes(array: NDArray[Any]) -> tuple[DType, tuple[int, ...], bytes]:
+    """What `view_of` gives, as bytes of their own."""
+    code, shape, view = view_of(array)
+    return code, shape, bytes(view)
 
 
 def from_bytes(dtype: str, shape: tuple[int, ...], data: bytes | memoryview) -> NDArray[Any]:

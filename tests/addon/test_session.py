@@ -6,24 +6,30 @@ import numpy as np
 import pytest
 from maquette_wire import arrays, errors, messages
 
-from blender_addon import local_server, session
+from blender_addon import jobs, local_server, session, steps
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9000  # more than two chunks
 UVS = np.arange(48, dtype="<f4").reshape(24, 2)
 
 
-def submit(bench: Any, data: bytes = b"abc") -> session.Job:
-    digest = arrays.digest_of(data)
-    blob = messages.TextureInput(image=messages.BlobRef(digest=digest, size=len(data)))
+def submit(bench: Any, data: bytes = b"abc", work: Any = None) -> session.Job:
     return bench.session.submit(
         "latent_paint",
-        (blob,),
-        {digest: data},
+        steps.Work(work or package(data), 1),
         params={"prompt": "gold"},
         seed=3,
         label="Cube",
         record={"prompt": "gold", "target": {"uid": "u"}},
     )
+
+
+def package(data: bytes, before: int = 0) -> steps.Steps[jobs.Package]:
+    """A texture, after so many steps."""
+    for _ in range(before):
+        yield 1
+    digest = arrays.digest_of(data)
+    blob = messages.TextureInput(image=messages.BlobRef(digest=digest, size=len(data)))
+    return jobs.Package((blob,), {digest: data}, {"target": {"uid": "u", "digest": "d"}})
 
 
 def accepted(bench: Any) -> session.Job:
@@ -79,6 +85,41 @@ def test_progress_and_warnings_are_mirrored(bench: Any) -> None:
     bench.until(lambda: bool(job.warnings))
     assert (job.state, job.step, job.total, job.stage, job.seconds_left) == ("running", 7, 20, "paint", 6.5)
     assert job.warnings == ["It was cut."]
+
+
+def test_collecting_takes_a_step_at_a_time_and_shows_how_far_it_is(bench: Any) -> None:
+    bench.connect()
+    job = submit(bench, work=package(b"abc", before=5))
+    for step in range(1, 6):
+        bench.session.pump(0.0)
+        assert (job.stage, job.step) == ("collect", step)
+    bench.until(lambda: bool(job.job_id))
+    assert job.record["target"]["digest"] == "d"
+
+
+def test_a_job_that_is_cancelled_while_it_is_collected_is_never_sent(bench: Any) -> None:
+    bench.connect()
+    job = submit(bench, work=package(b"abc", before=3))
+    bench.session.pump(0.0)
+    bench.session.cancel(job.request_id)
+    assert job.state == "cancelled"
+    for _ in range(50):
+        bench.session.pump(0.002)
+        bench.server.turn()
+    assert not bench.server.submitted
+    assert not bench.session.busy
+
+
+def test_what_cannot_be_collected_fails_the_job_with_its_sentence(bench: Any) -> None:
+    def broken() -> steps.Steps[jobs.Package]:
+        yield 1
+        raise errors.UserError("mesh.no_uv", "Faces are stacked.", hint="Unwrap.")
+
+    bench.connect()
+    job = submit(bench, work=broken())
+    bench.until(lambda: job.finished)
+    assert job.fault == messages.Fault(code="mesh.no_uv", sentence="Faces are stacked.", hint="Unwrap.")
+    assert bench.session.state == "READY"
 
 
 @pytest.mark.parametrize("state_first", [True, False])
@@ -140,6 +181,23 @@ def test_an_older_result_is_fetched_when_it_is_asked_for_and_then_let_go(bench: 
     bench.session.pump(0.0)
     assert bench.session.result(older) == {}
     assert bench.session.result(newest)
+
+
+def test_results_of_before_the_start_are_not_all_fetched(bench: Any) -> None:
+    done = two_results(bench)
+    for job in done:
+        bench.server.tell(job.job_id, messages.StateBody(state="succeeded", attempt=1))
+        bench.server.jobs[job.job_id] = messages.JobInfo(
+            job_id=job.job_id, method="paint", label="Cube", state="succeeded", attempt=1, created_ms=0
+        )
+    bench.session.close()
+    bench.session = bench.fresh_session()
+    bench.connect()
+    bench.until(lambda: len(bench.session.jobs) == 2)
+    older, newest = bench.session.jobs.values()
+    bench.until(lambda: older.state == newest.state == "succeeded")
+    assert bench.session.result(newest)
+    assert bench.session.result(older) == {}
 
 
 def test_giving_up_a_fetch_leaves_the_job_and_what_others_fetch(bench: Any) -> None:
@@ -214,7 +272,9 @@ def test_a_command_reaches_the_job(bench: Any, action: str) -> None:
 def test_a_cancel_before_acceptance_is_sent_after_it(bench: Any) -> None:
     bench.connect()
     job = submit(bench)
+    bench.session.pump(0.002)
     bench.session.cancel(job.request_id)
+    assert not job.job_id
     bench.until(lambda: bool(bench.server.controls))
     assert bench.server.controls == [(job.job_id, "cancel")]
 
@@ -231,7 +291,7 @@ def test_a_job_is_found_again_after_a_restart_of_blender(bench: Any) -> None:
     bench.connect()
     bench.until(lambda: any(j.state == "succeeded" for j in bench.session.jobs.values()))
     again = bench.session.jobs[job.request_id]
-    assert again.record["target"] == {"uid": "u"}
+    assert again.record["target"] == {"uid": "u", "digest": "d"}
     assert again.warnings == ["Mind this."]
     assert bench.session.result(again)["texture"][1] == PNG
 

@@ -12,6 +12,7 @@ mesh = importlib.import_module(f"{MODULE}.collect.mesh")
 arrays = importlib.import_module(f"{MODULE}.wire.arrays")
 errors = importlib.import_module(f"{MODULE}.wire.errors")
 png = importlib.import_module(f"{MODULE}.png")
+steps = importlib.import_module(f"{MODULE}.steps")
 
 
 @pytest.fixture(autouse=True)
@@ -239,3 +240,73 @@ def test_fifty_thousand_quads_are_collected_whole(cube) -> None:
     bpy.ops.mesh.primitive_grid_add(x_subdivisions=223, y_subdivisions=223)
     given, _ = collect(bpy.context.object)
     assert given.inputs[0].triangles.shape == (223 * 223 * 2, 3)
+
+
+def crumpled(side=60):
+    """Quads with dents and folds, triangles, and polygons with six corners, row by row."""
+    chance = np.random.default_rng(0)
+    x, y = np.meshgrid(np.arange(side + 1), np.arange(side + 1))
+    points = np.stack([x, y, 0 * x], axis=-1).reshape(-1, 3) + chance.normal(size=((side + 1) ** 2, 3)) * 0.3
+    faces = []
+    for row in range(side):
+        for column in range(0, side, 2):
+            a, b, c = (row * (side + 1) + column + k for k in range(3))
+            d, e, f = (corner + side + 1 for corner in (a, b, c))
+            faces += [
+                [(a, b, e, d), (b, c, f, e)],
+                [(a, b, e), (a, e, d), (b, c, f, e)],
+                [(a, b, c, f, e, d)],
+            ][row % 3]
+    made = bpy.data.meshes.new("Crumpled")
+    made.from_pydata(points.tolist(), [], faces)
+    made.uv_layers.new(name="UVMap")
+    thing = bpy.data.objects.new("Crumpled", made)
+    bpy.context.collection.objects.link(thing)
+    return thing
+
+
+@pytest.mark.parametrize("one_by_one", [0, 1000])
+def test_polygons_are_cut_as_blender_cuts_them(cube, monkeypatch, one_by_one) -> None:
+    thing = crumpled()
+    sizes = {polygon.loop_total for polygon in thing.data.polygons}
+    assert sizes == {3, 4, 6}
+    monkeypatch.setattr(mesh, "ONE_BY_ONE", one_by_one)
+    given, _ = collect(thing)
+    cut = thing.data.loop_triangles
+    thing.data.calc_loop_triangles()
+    sent = given.inputs[0]
+    assert np.array_equal(read(given, sent.triangle_loops), [tuple(one.loops) for one in cut])
+    assert np.array_equal(read(given, sent.triangles), [tuple(one.vertices) for one in cut])
+    assert np.array_equal(read(given, sent.triangle_polygons), [one.polygon_index for one in cut])
+
+
+def test_an_edit_after_reading_changes_nothing(cube) -> None:
+    before, target = collect(cube)
+    reading = mesh.read(bpy.context.evaluated_depsgraph_get(), cube, mesh.Wish())
+    going = mesh.input_steps(reading)
+    next(going)
+    for vertex in cube.data.vertices:
+        vertex.co *= 2
+    bpy.ops.object.mode_set(mode="EDIT")
+    bpy.ops.mesh.subdivide()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    after, found = steps.at_once(going)
+    assert after.inputs == before.inputs
+    assert found == target
+    assert {key: bytes(data) for key, data in after.blobs.items()} == {
+        key: bytes(data) for key, data in before.blobs.items()
+    }
+
+
+def test_stacked_faces_are_found_in_every_step(cube) -> None:
+    bpy.ops.mesh.primitive_grid_add(x_subdivisions=80, y_subdivisions=80)
+    grid = bpy.context.object
+    assert len(grid.data.polygons) > steps.FACES
+    grid.modifiers.new("Array", "ARRAY").count = 2
+    assert refused(grid) == "mesh.no_uv"
+
+
+def test_the_work_yields_about_what_was_announced(cube) -> None:
+    bpy.ops.mesh.primitive_grid_add(x_subdivisions=80, y_subdivisions=80)
+    reading = mesh.read(bpy.context.evaluated_depsgraph_get(), bpy.context.object, mesh.Wish())
+    assert 0.9 < sum(mesh.input_steps(reading)) / reading.size < 1.1

@@ -130,7 +130,7 @@ def test_waiting_ends_when_its_time_is_over(cube) -> None:
 
 def test_progress_is_shown_and_stop_keeps_what_there_is(cube) -> None:
     paint("slow")
-    pumped(lambda: live().jobs[0].step > 0)
+    pumped(lambda: live().jobs[0].stage == "paint" and live().jobs[0].step > 0)
     assert panels.progress_text(live().jobs[0]) == "Paint 3/10 - 1:05 left"
     pumped(lambda: bool(cube.material_slots))
     assert shown(cube).name == "Maquette Preview"
@@ -161,10 +161,9 @@ def test_jobs_and_results_outlive_a_file_and_a_restart_of_the_extension(cube, tm
     bpy.ops.preferences.addon_enable(module=MODULE)
     set_address()
     bpy.ops.maquette.connect()
-    pumped(lambda: any(row.has_result for row in live().jobs))
+    pumped(lambda: bool(live().jobs) and live().jobs[0].has_result)
     bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
-    newest = next(row for row in live().jobs if row.has_result)
-    assert bpy.ops.maquette.result_apply(request_id=newest.request_id) == {"FINISHED"}
+    assert bpy.ops.maquette.result_apply(request_id=live().jobs[0].request_id) == {"FINISHED"}
     assert shown(bpy.data.objects["Cube"]).name == "Cube Maquette"
 
 
@@ -257,7 +256,7 @@ def test_the_panel_shows_every_stage(cube) -> None:
         bpy.context.scene.maquette.mask_mode = mode
         drawn(panels.MAQUETTE_PT_main)
     paint("slow")
-    pumped(lambda: live().jobs[0].step > 0)
+    pumped(lambda: live().jobs[0].stage == "paint" and live().jobs[0].step > 0)
     main = drawn(panels.MAQUETTE_PT_main)
     assert "Paint 3/10 - 1:05 left" in main.labels
     assert {"maquette.paint", "maquette.stop", "maquette.cancel"} <= set(main.buttons)

@@ -138,7 +138,7 @@ def test_a_subdivided_mesh_is_painted_through_its_modifier(thing) -> None:
 
 def test_a_cancelled_job_leaves_nothing_and_a_stopped_one_its_painting(thing) -> None:
     paint("a red ball", steps=5000)
-    pumped(lambda: live().jobs[0].step > 0)
+    pumped(lambda: live().jobs[0].stage == "paint" and live().jobs[0].step > 0)
     bpy.ops.maquette.cancel()
     pumped(lambda: live().jobs[0].state == "cancelled")
     assert not thing.material_slots

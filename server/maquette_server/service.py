@@ -22,6 +22,7 @@ from maquette_wire.errors import UserError
 
 from . import previews
 from .engine import engine as engines
+from .engine import faults
 from .outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Service:
             if answer is not None:
                 self._put(client, answer if isinstance(answer, list) else codec.encode(answer))
         except UserError as error:
-            self._refuse(client, request_id, _fault(error))
+            self._refuse(client, request_id, faults.of(error))
         except Exception:
             # Whatever one request sets off, the others are served on; the log has the traceback under the id.
             log_id = secrets.token_hex(4)
@@ -366,9 +367,3 @@ def _put_event(outbox: Outbox, follow: _Follow, event: engines.EngineEvent) -> N
         body=body,
     )
     outbox.put(codec.encode(message, frames), replaces)
-
-
-def _fault(error: UserError) -> messages.Fault:
-    return messages.Fault(
-        code=error.code, sentence=error.sentence, hint=error.hint, fix=error.fix, log_id=error.log_id
-    )

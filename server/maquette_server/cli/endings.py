@@ -17,6 +17,8 @@ import typer
 from maquette_wire import messages
 from maquette_wire.errors import UserError
 
+from ..engine import faults
+
 DONE, OURS, MENDABLE, INTERRUPTED = 0, 1, 2, 130
 OUR_FAULTS = frozenset({"job.failed", "job.crashed", "server.fault"})
 
@@ -56,8 +58,7 @@ def ended(command: Command) -> Command:
         try:
             return command(*arguments, **options)
         except UserError as error:
-            fault = messages.Fault(code=error.code, sentence=error.sentence, hint=error.hint, fix=error.fix)
-            raise _end(OURS if error.code in OUR_FAULTS else MENDABLE, as_json, fault) from None
+            raise _end(OURS if error.code in OUR_FAULTS else MENDABLE, as_json, faults.of(error)) from None
         except JobFault as error:
             ours = error.fault.code in OUR_FAULTS
             hint = error.fault.hint

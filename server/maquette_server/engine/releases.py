@@ -26,7 +26,7 @@ class Releases:
         return bool(self._waiting)
 
     def ask(self, done: Callable[[float], None], busy: Container[executor.Worker]) -> None:
-        """Frees the models of workers that are not busy, then `done(freed MB)`; at once when there are none."""
+        """Frees the models of workers that are not busy, then calls `done(freed MB)`."""
         free = [worker for worker in self._executor.workers if worker not in busy]
         idle = [worker for worker in free if worker.process and not worker.doomed]
         if not idle:

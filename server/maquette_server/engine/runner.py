@@ -1,4 +1,4 @@
-"""Jobs that are with a worker: how they start, what the workers say about them, and how they end.
+"""Jobs that are with a worker: how they start, what the workers say about them, and what ends them.
 
 A worker's word counts only while its attempt is the newest of its job (*fencing*).
 """
@@ -7,17 +7,16 @@ import contextlib
 import logging
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
-import numpy as np
 from maquette_wire import messages
 from maquette_wire.errors import UserError
 
 from .. import config as configuration
 from ..methods import base
-from . import admission, attempts, blobs, executor, journal, ledger, reports, runs
+from . import admission, attempts, blobs, executor, faults, journal, ledger, outcomes, runs
 from . import worker_messages as wire
 
 log = logging.getLogger(__name__)
@@ -40,6 +39,7 @@ class Runner:
     ) -> None:
         self._folder, self._config, self._methods, self._models = folder, config, methods, models
         self._executor, self._ledger, self._blobs = workers, book, store
+        self._outcomes = outcomes.Outcomes(config.default_model, methods, models, book, store)
         self.runs: dict[executor.Worker, runs.Run] = {}
         self.wishes: Callable[[str], messages.PreviewWish | None] = lambda job_id: None
 
@@ -77,7 +77,7 @@ class Runner:
             except UserError as error:
                 if _no_room(error):
                     raise
-                self._fail(job, _fault(error))
+                self._outcomes.fail(job, faults.of(error))
         if path is None:
             return
         run = self.runs[worker] = runs.Run(job, job.attempt, worker)
@@ -173,7 +173,7 @@ class Runner:
         self._executor.kill(run.worker)
         if run.job.state not in messages.FINAL_STATES:
             sentence = "The job failed through a fault of ours; the server's log has the details."
-            self._fail(run.job, messages.Fault(code="job.failed", sentence=sentence, log_id=log_id))
+            self._outcomes.fail(run.job, messages.Fault(code="job.failed", sentence=sentence, log_id=log_id))
 
     def _attempted(self, run: runs.Run, message: wire.Attempted) -> None:
         over = isinstance(message, wire.Finished | wire.Halted | wire.Cancelled | wire.Broke)
@@ -190,17 +190,18 @@ class Runner:
         elif isinstance(message, wire.Warned):
             self._ledger.warn(run.job, message.code, message.sentence)
         elif isinstance(message, wire.Snapped):
-            self._take_snapshot(run, message)
+            self._outcomes.take_snapshot(run, message)
         elif isinstance(message, wire.Checkpointed):
             attempts.remove_old_checkpoints(self._job_folder(run.job))
         elif isinstance(message, wire.Stopping):
             run.deadline = None  # it has heard; finishing may take its time
         elif isinstance(message, wire.Finished):
-            self._succeed(run, self._adopt(message.items), message)
+            self._outcomes.succeed(run, self._outcomes.adopt(message.items), message)
+            self.remove_attempts(run.job)
         elif isinstance(message, wire.Halted):
             self._halted(run, message.code == "disk.full")
         elif isinstance(message, wire.Broke):
-            self._fail(run.job, _with_log(message.fault, run.worker))
+            self._outcomes.fail(run.job, _with_log(message.fault, run.worker))
 
     def _halted(self, run: runs.Run, disk_full: bool) -> None:
         if disk_full:
@@ -253,7 +254,9 @@ class Runner:
                 if not on_purpose:
                     self._crashed(run, executor.why_it_ended(status))
                 elif run.purpose == "stop":
-                    self._keep_snapshot(run)
+                    self._outcomes.keep_snapshot(run)
+                    if run.job.state == "succeeded":
+                        self.remove_attempts(run.job)
                 else:
                     self._halted(run, disk_full=False)
 
@@ -277,7 +280,8 @@ class Runner:
         newest = attempts.newest_step(self._job_folder(job))
         if 0 <= newest <= job.crash_step:
             sentence = f"The worker process ended twice at the same place: {why}."
-            self._fail(job, messages.Fault(code="job.crashed", sentence=sentence, hint="Try a smaller size."))
+            fault = messages.Fault(code="job.crashed", sentence=sentence, hint="Try a smaller size.")
+            self._outcomes.fail(job, fault)
             return
 
         def work() -> None:
@@ -286,71 +290,6 @@ class Runner:
             self._ledger.become(job, "queued", "The job is tried once more from its newest checkpoint.")
 
         self._ledger.store(job, work)
-
-    def _take_snapshot(self, run: runs.Run, message: wire.Snapped) -> None:
-        items = self._adopt(message.items)
-        for digest in self._ledger.add_snapshot(run.job, message.step, items):
-            self._blobs.drop(digest)
-        preview = None
-        if message.preview:
-            path = Path(message.preview)
-            preview = np.frombuffer(path.read_bytes(), np.uint8).reshape(message.preview_shape)
-            path.unlink()
-        body = messages.SnapshotBody(step=message.step, items=items)
-        run.newest["snapshot"] = self._ledger.tell(run.job, body, preview)
-
-    def _adopt(self, made: Sequence[wire.Made]) -> tuple[messages.ResultItem, ...]:
-        """The files as blobs. Raises UserError `disk.full`."""
-        for file in made:
-            self._blobs.adopt(Path(file.file), file.digest)
-        return tuple(
-            messages.ResultItem(
-                role=file.role,
-                name=file.name,
-                digest=file.digest,
-                size=file.size,
-                dtype=file.dtype,
-                shape=file.shape,
-            )
-            for file in made
-        )
-
-    # ---- ends ----------------------------------------------------------------------------------------------
-
-    def _keep_snapshot(self, run: runs.Run) -> None:
-        job = run.job
-        if not job.snapshots:
-            sentence = "The job was stopped before there was anything to keep."
-            self._fail(job, messages.Fault(code="job.nothing_to_keep", sentence=sentence))
-            return
-        progress = self._ledger.progress.get(job.job_id)
-        self._succeed(run, job.snapshots[-1][1], reports.of_snapshot(job, run.device, progress))
-
-    def _succeed(
-        self, run: runs.Run, items: tuple[messages.ResultItem, ...], finished: wire.Finished
-    ) -> None:
-        job = run.job
-        method = self._methods[job.request.method]
-        report = reports.build(
-            job,
-            msgspec.to_builtins(method.read_params(job.request.params)),
-            admission.models_for(method, job.request.model, self._models, self._config.default_model),
-            self._ledger.warnings(job),
-            run.sampler.peak_mb,
-            finished,
-        )
-        data = reports.to_json(report)
-        file = messages.ResultItem(
-            role="figures", name="report.json", digest=self._blobs.add(data), size=len(data)
-        )
-        body = messages.ResultBody(items=(*items, file), report=report, kept=finished.kept)
-        self._ledger.finish(job, "succeeded", body)
-        self.remove_attempts(job)
-
-    def _fail(self, job: journal.Job, fault: messages.Fault) -> None:
-        """The attempts stay, so that the job can be resumed once the reason is mended."""
-        log.info("job %s: failed with %s", job.job_id, fault.code)
-        self._ledger.finish(job, "failed", messages.FailedBody(fault=fault))
 
 
 def _with_log(fault: messages.Fault, worker: executor.Worker) -> messages.Fault:
@@ -365,9 +304,3 @@ def _no_room(error: BaseException) -> bool:
     if isinstance(error, UserError):
         return error.code in ("disk.full", "quota.disk")
     return journal.is_disk_full(error)
-
-
-def _fault(error: UserError) -> messages.Fault:
-    return messages.Fault(
-        code=error.code, sentence=error.sentence, hint=error.hint, fix=error.fix, log_id=error.log_id
-    )

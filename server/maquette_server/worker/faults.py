@@ -6,7 +6,7 @@ import secrets
 from maquette_wire import messages
 from maquette_wire.errors import UserError
 
-from ..engine import journal
+from ..engine import faults, journal
 
 log = logging.getLogger(__name__)
 
@@ -15,9 +15,7 @@ def of(error: Exception, doing: str) -> messages.Fault:
     """The error as a fault; what is no user's error goes into the log under an id. `doing` names the work."""
     if isinstance(error, UserError):
         log.info("%s: refused with %s", doing, error.code)
-        return messages.Fault(
-            code=error.code, sentence=error.sentence, hint=error.hint, fix=error.fix, log_id=error.log_id
-        )
+        return faults.of(error)
     log_id = secrets.token_hex(4)
     log.error("%s: fault %s", doing, log_id, exc_info=error)
     if _out_of_memory(error):

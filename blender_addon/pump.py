@@ -1,27 +1,32 @@
 """The one timer: lets the session work for a moment and mirrors what happened on the window manager.
 
 `tick` is a plain function, so that tests and `maquette.wait` call it where Blender's timers never fire. A
-tick takes the session's budget, one preview at most, and what drawing the rows costs.
+tick takes the session's budget or shows one preview, and then what drawing the rows costs.
 """
 
 import logging
+import time
 from pathlib import Path
 
 import bpy
 
-from . import props, records, session
+from . import props, records, session, unchanged
 from .apply import preview
 from .wire import errors, messages
 
 log = logging.getLogger(__name__)
 
 BUDGET = 0.008  # s of socket work in one tick, half of what a tick may hold Blender
-COLLECTING = 0.005  # s until the next tick while a mesh is collected: as soon as Blender has drawn
+COLLECTING = (
+    0.005  # s until the next tick while a mesh is collected or compared: soon, when Blender has drawn
+)
 BUSY = 0.05  # s until the next tick while something is expected
 IDLE = 1.0
 ROWS = 16
 
 _session: session.Session | None = None
+_picture: session.PreviewArrived | None = None
+"""the newest preview that waits to be shown"""
 _late: set[str] = set()
 """request ids of the jobs whose result is applied when it has come"""
 
@@ -37,6 +42,7 @@ def running() -> session.Session:
 
 def tick() -> float:
     """One turn; returns the seconds until the next."""
+    global _picture
     if _session is None:
         return IDLE
     try:
@@ -44,11 +50,12 @@ def tick() -> float:
     except Exception:
         # A timer that raises is never called again, and the panel would stand still without a word.
         log.exception("the connection failed")
+        _picture = None
         _session.close()
         _session.pump(0.0)
         mirror_all()
         complain(_internal_fault())
-    if _session.collecting:
+    if _session.collecting or _picture is not None:
         return COLLECTING
     return BUSY if _session.busy else IDLE
 
@@ -61,19 +68,33 @@ def wake() -> None:
 
 
 def _turn(story: session.Session) -> None:
-    happened = story.pump(BUDGET)
-    newest = None
+    """Either a picture is shown, or the session works: both at once would hold Blender for too long."""
+    global _picture
+    budget = BUDGET
+    if _picture is not None:
+        budget = BUDGET / 2
+        unchanged.advance(time.monotonic() + budget)
+    if _picture is not None and _show(_picture):
+        _picture = None
+        _redraw()
+        return
+    happened = story.pump(budget)
     for event in happened:
         if isinstance(event, session.PreviewArrived):
-            newest = event  # one a tick; an older one is replaced
-        else:
-            mirror(event)
-            if isinstance(event, session.JobChanged) and event.job.finished:
-                _apply_late(event.job)
-    if newest is not None and not newest.job.finished:
-        preview.show(newest.job.record["target"], newest.picture, newest.uvs)
+            _picture = event  # an older one is replaced
+            continue
+        mirror(event)
+        if isinstance(event, session.JobChanged) and event.job.finished:
+            _apply_late(event.job)
     if happened:
         _redraw()
+
+
+def _show(event: session.PreviewArrived) -> bool:
+    """False when it must be tried again, as it is not known yet whether the target has changed."""
+    if event.job.finished:
+        return True
+    return preview.show(event.job.record["target"], event.picture, event.uvs) is not None
 
 
 def apply_when_here(job: session.Job) -> None:
@@ -146,12 +167,14 @@ def mirror_all() -> None:
 def without_previews(*_: object) -> None:
     """Previews leave the file before it is saved, replaced or undone, and after it was undone."""
     preview.remove_all()
+    unchanged.forget()
 
 
 @bpy.app.handlers.persistent
 def after_load(*_: object) -> None:
     """The live state comes back after a file was loaded; a preview that an automatic save kept does not."""
     preview.remove_all()
+    unchanged.forget()
     mirror_all()
 
 
@@ -159,7 +182,11 @@ def _handlers() -> tuple[tuple[list[object], object], ...]:
     handlers = bpy.app.handlers
     leaving = (handlers.save_pre, handlers.load_pre, handlers.undo_pre, handlers.redo_pre)
     coming = (handlers.undo_post, handlers.redo_post)
-    return (*((which, without_previews) for which in leaving + coming), (handlers.load_post, after_load))
+    return (
+        *((which, without_previews) for which in leaving + coming),
+        (handlers.load_post, after_load),
+        (handlers.depsgraph_update_post, unchanged.touched),
+    )
 
 
 def register() -> None:
@@ -171,9 +198,11 @@ def register() -> None:
 
 def unregister() -> None:
     """Leaves nothing behind: no timer, handler, preview or socket. Jobs go on on the server."""
-    global _session
+    global _session, _picture
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
+    _picture = None
+    unchanged.forget()
     for handlers, handler in _handlers():
         if handler in handlers:
             handlers.remove(handler)

@@ -78,9 +78,20 @@ class Topology:
 
 def topology(mesh: bpy.types.Mesh, uv_layer: str) -> Topology:
     """Copies polygons, their vertices and that UV layer of a mesh (not in edit mode)."""
+    return steps.at_once(topology_steps(mesh, uv_layer))
+
+
+def topology_steps(mesh: bpy.types.Mesh, uv_layer: str) -> steps.Steps[Topology]:
+    """The same an array at a time, for who notices when the mesh is edited in between."""
+    vertices = corner_vertices(mesh)
+    yield 0
+    mesh.calc_loop_triangles()
+    yield 0
+    starts = polygon_starts(mesh)
+    yield 0
     layer = mesh.uv_layers.get(uv_layer) if uv_layer else None
     uvs = None if layer is None else layer_uvs(layer)
-    return Topology(len(mesh.vertices), corner_vertices(mesh), polygon_starts(mesh), uv_layer, uvs)
+    return Topology(len(mesh.vertices), vertices, starts, uv_layer, uvs)
 
 
 def digest_steps(known: Topology) -> steps.Steps[str]:
@@ -134,6 +145,18 @@ def layer_uvs(layer: bpy.types.MeshUVLoopLayer) -> NDArray[np.float32]:
 
 def find(target: Target) -> bpy.types.Object:
     """The object of that target, unchanged. Raises UserError `result.gone` or `target.bad`."""
+    found = locate(target)
+    if digest(found.data, target.uv_layer) != target.digest:
+        raise errors.UserError(
+            "result.gone",
+            f"The faces or UVs of '{found.name}' have changed since it was sent.",
+            hint="Undo that change and apply again, or paint anew; the result stays in Results.",
+        )
+    return found
+
+
+def locate(target: Target) -> bpy.types.Object:
+    """The object of that target, which may have changed. Raises UserError `result.gone` or `target.bad`."""
     candidates = [o for o in bpy.data.objects if o.type == "MESH" and o.maquette.uid == target.uid]
     if len(candidates) != 1:  # duplicated, or the id was undone: the name decides
         candidates = [o for o in candidates or bpy.data.objects if o.name == target.name and o.type == "MESH"]
@@ -153,11 +176,5 @@ def find(target: Target) -> bpy.types.Object:
             "result.gone",
             f"'{found.name}' has lost its UV map '{target.uv_layer}' since it was sent.",
             hint="Undo that change and apply again; the result stays in Results.",
-        )
-    if digest(found.data, target.uv_layer) != target.digest:
-        raise errors.UserError(
-            "result.gone",
-            f"The faces or UVs of '{found.name}' have changed since it was sent.",
-            hint="Undo that change and apply again, or paint anew; the result stays in Results.",
         )
     return found

@@ -78,12 +78,13 @@ ADDON: dict[str, set[str]] = {
     # with bpy
     "target": {"axes", "steps", "wire"},
     "collect": {"target", "axes", "png", "steps", "wire"},
-    "apply": {"target", "axes", "png", "wire"},
+    "unchanged": {"target", "steps"},
+    "apply": {"target", "unchanged", "axes", "png", "wire"},
     "methods": {"axes", "wire"},
     "preferences": {"wire"},
     "props": {"methods"},
     "panels": {"props", "methods"},
-    "pump": {"session", "records", "apply", "props", "preferences", "wire"},
+    "pump": {"session", "unchanged", "records", "apply", "props", "preferences", "wire"},
     "operators": {
         *("pump", "session", "jobs", "steps", "collect", "apply", "props"),
         *("target", "methods", "preferences", "local_server", "wire"),

@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import axes
+from .. import axes, unchanged
 from .. import target as targets
 from ..wire import errors
 from . import slots, texture
@@ -22,21 +22,24 @@ MARK = "maquette_preview"
 UV_LAYER = "Maquette Preview"
 
 
-def show(record: dict[str, Any], picture: NDArray[np.uint8], uvs: NDArray[np.float32]) -> bool:
-    """Shows a snapshot on its target; False when the target cannot show it now. picture: [H, W, 4], uvs: [L,
-    2].
+def show(record: dict[str, Any], picture: NDArray[np.uint8], uvs: NDArray[np.float32]) -> bool | None:
+    """Shows a snapshot on its target; False when the target cannot show it now, None when it is not known yet
+    (`unchanged`). picture: [H, W, 4], uvs: [L, 2].
 
     Left alone are targets that have changed, meshes in edit mode (their layers are Blender's), and meshes
     whose modifiers change the topology.
     """
     target = targets.from_record(record)
     try:
-        thing = targets.find(target)
+        thing = targets.locate(target)
     except errors.UserError as error:
         log.info("no preview: %s", error.code)
         return False
     if target.carried or len(uvs) != len(thing.data.loops):
         return False
+    same = unchanged.is_unchanged(thing, target)
+    if not same:
+        return same
     if not thing.maquette.preview:
         layer = _layer(thing, uvs)
         if not layer:

@@ -13,6 +13,7 @@ mesh = importlib.import_module(f"{MODULE}.collect.mesh")
 texture = importlib.import_module(f"{MODULE}.apply.texture")
 targets = importlib.import_module(f"{MODULE}.target")
 preview = importlib.import_module(f"{MODULE}.apply.preview")
+unchanged = importlib.import_module(f"{MODULE}.unchanged")
 errors = importlib.import_module(f"{MODULE}.wire.errors")
 png = importlib.import_module(f"{MODULE}.png")
 
@@ -42,6 +43,13 @@ def loop_uvs(thing, shift=0.0):
 def apply(target, uvs, picture=PICTURE):
     painting = texture.Painting(png.encode(picture), uvs, {"prompt": "gold", "seed": 3})
     return texture.apply(bpy.context.evaluated_depsgraph_get(), target, painting)
+
+
+def show(record, picture, uvs):
+    """Shows a preview once it is known whether the target has changed."""
+    while (shown := preview.show(record, picture, uvs)) is None:
+        unchanged.advance(0.0)
+    return shown
 
 
 def belongings(thing):
@@ -288,10 +296,10 @@ def test_a_preview_is_shown_and_leaves_nothing_behind(cube, slots) -> None:
         cube.data.materials.clear()
     before, target, uvs = belongings(cube), collected(cube), loop_uvs(cube)
     was = shown(cube) if cube.material_slots else None
-    assert preview.show(target.record(), PICTURE, uvs)
+    assert show(target.record(), PICTURE, uvs)
     assert np.array_equal(pixels(image_of(shown(cube))), PICTURE)
     larger = np.repeat(np.repeat(PICTURE, 2, axis=0), 2, axis=1)
-    assert preview.show(target.record(), larger, uvs)
+    assert show(target.record(), larger, uvs)
     assert np.array_equal(pixels(image_of(shown(cube))), larger)
     assert len([m for m in bpy.data.materials if preview.MARK in m]) == 1
     preview.remove(target.uid)
@@ -303,7 +311,7 @@ def test_a_preview_is_shown_and_leaves_nothing_behind(cube, slots) -> None:
 def test_a_saved_file_never_holds_a_preview(cube, tmp_path) -> None:
     target, uvs = collected(cube), loop_uvs(cube)
     before = belongings(cube)
-    preview.show(target.record(), PICTURE, uvs)
+    show(target.record(), PICTURE, uvs)
     path = str(tmp_path / "file.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     assert not previewed(cube)
@@ -311,13 +319,13 @@ def test_a_saved_file_never_holds_a_preview(cube, tmp_path) -> None:
     cube = bpy.data.objects["Cube"]
     assert not previewed(cube)
     assert belongings(cube) == before
-    assert preview.show(target.record(), PICTURE, uvs)  # the next snapshot shows it again
+    assert show(target.record(), PICTURE, uvs)  # the next snapshot shows it again
 
 
 def test_undo_and_redo_never_bring_a_preview_back(cube) -> None:
     target, uvs = collected(cube), loop_uvs(cube)
     bpy.ops.ed.undo_push(message="before")
-    preview.show(target.record(), PICTURE, uvs)
+    show(target.record(), PICTURE, uvs)
     cube.location.x = 1
     bpy.ops.ed.undo_push(message="the artist moves it while the preview is there")
     cube.location.x = 2
@@ -335,20 +343,70 @@ def test_a_target_that_cannot_show_a_preview_is_left_alone(cube) -> None:
     target, uvs = collected(cube), loop_uvs(cube)
     before = belongings(cube)
     bpy.ops.object.mode_set(mode="EDIT")
-    assert not preview.show(target.record(), PICTURE, uvs)
+    assert not show(target.record(), PICTURE, uvs)
     bpy.ops.object.mode_set(mode="OBJECT")
-    assert not preview.show(target.record(), PICTURE, uvs[:-1])
+    assert not show(target.record(), PICTURE, uvs[:-1])
     cube.data.flip_normals()
-    assert not preview.show(target.record(), PICTURE, uvs)
+    assert not show(target.record(), PICTURE, uvs)
     cube.data.flip_normals()
     assert belongings(cube) == before
     assert not previewed(cube)
 
 
 def test_disabling_the_extension_takes_previews_away(cube) -> None:
-    preview.show(collected(cube).record(), PICTURE, loop_uvs(cube))
+    show(collected(cube).record(), PICTURE, loop_uvs(cube))
     bpy.ops.preferences.addon_disable(module=MODULE)
     assert shown(cube).name == "Old"
     assert not [block for block in [*bpy.data.materials, *bpy.data.images] if "maquette_preview" in block]
     assert "Maquette Preview" not in cube.data.uv_layers
     bpy.ops.preferences.addon_enable(module=MODULE)
+
+
+@pytest.fixture
+def hashings(monkeypatch):
+    """How often a mesh was hashed from its beginning."""
+    begun = []
+    whole = unchanged._digest
+    monkeypatch.setattr(unchanged, "_digest", lambda *given: begun.append(given) or whole(*given))
+    return begun
+
+
+def test_a_mesh_is_hashed_once_for_many_previews(cube, hashings) -> None:
+    target, uvs = collected(cube), loop_uvs(cube)
+    show(target.record(), PICTURE, uvs)
+    bpy.context.view_layer.update()  # Blender tells of the layer that the preview has added
+    show(target.record(), PICTURE, uvs)
+    first = len(hashings)
+    for _ in range(5):
+        bpy.context.view_layer.update()
+        show(target.record(), PICTURE, uvs)
+    assert len(hashings) == first <= 2
+
+
+def test_an_edit_while_previews_are_shown_is_noticed(cube, hashings) -> None:
+    target, uvs = collected(cube), loop_uvs(cube)
+    assert show(target.record(), PICTURE, uvs)
+    cube.data.uv_layers["UVMap"].uv.foreach_set("vector", np.zeros(48, np.float32))
+    cube.data.update()
+    bpy.context.view_layer.update()
+    assert not show(target.record(), PICTURE, uvs)
+
+
+def test_an_edit_between_two_steps_begins_the_hash_anew(cube, hashings) -> None:
+    target, uvs = collected(cube), loop_uvs(cube)
+    assert preview.show(target.record(), PICTURE, uvs) is None
+    unchanged.advance(0.0)
+    cube.data.update()
+    bpy.context.view_layer.update()
+    assert show(target.record(), PICTURE, uvs)
+    assert len(hashings) == 2
+
+
+def test_a_mesh_that_is_removed_while_it_is_hashed_is_forgotten(cube) -> None:
+    target, uvs = collected(cube), loop_uvs(cube)
+    assert preview.show(target.record(), PICTURE, uvs) is None
+    mesh_of = cube.data
+    bpy.data.objects.remove(cube)
+    bpy.data.meshes.remove(mesh_of)
+    unchanged.advance(0.0)
+    assert not preview.show(target.record(), PICTURE, uvs)

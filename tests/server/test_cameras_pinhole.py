@@ -1,4 +1,4 @@
-"""Cameras: projection, look-at (parity test 3 of the method sheet), and where views stand."""
+"""Cameras: projection, look-at with the numbers of the released Latent-Paint code, and where views stand."""
 
 import math
 

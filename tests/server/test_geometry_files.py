@@ -45,7 +45,7 @@ COUNTS = {
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_real_meshes_have_the_counts_their_sheet_states(data: Path, name: str) -> None:
+def test_real_meshes_have_the_counts_that_are_known_of_them(data: Path, name: str) -> None:
     mesh = files.load(data / "meshes" / f"{name}.obj").mesh
     assert (len(mesh.positions), len(mesh.triangles), mesh.corner_uvs is not None) == COUNTS[name]
     lines = (data / "meshes" / f"{name}.obj").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The work frame: any size, any place, any axes, and back (parity test 2 of the method sheet)."""
+"""The work frame: any size, any place, any axes, and back."""
 
 import hypothesis
 import numpy as np

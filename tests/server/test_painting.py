@@ -163,7 +163,7 @@ def test_texels_that_may_not_be_painted_never_move(model, ball):
     assert not torch.equal(work.texture, before)
 
 
-def test_the_released_start_has_the_sheets_mean_and_spread():
+def test_the_start_has_the_mean_and_spread_of_the_released_code():
     made = start.released(4, 128, torch.Generator().manual_seed(0), CPU)
     expected = 0.3 * torch.tensor([1.550878, 0.075541, -2.197213, -0.491979])
     torch.testing.assert_close(made.mean((0, 2, 3)), expected, atol=0.01, rtol=0)

@@ -1,4 +1,4 @@
-"""Rasterisers against closed forms and against each other (parity test 4 of the method sheet)."""
+"""Rasterisers against closed forms and against each other."""
 
 import concurrent.futures
 import math

@@ -153,8 +153,8 @@ def bake_views(
 def turn_views(
     count: int, *, size: int, theta: float = 60.0, radius: float = 1.8, fov: float = FOV
 ) -> list[View]:
-    """`count` views once round the object: the evaluation views of the method sheet, for previews and
-    turntables.
+    """`count` views once round the object: the evaluation views of the released Latent-Paint code, for
+    previews and turntables.
     """
     return [place(theta, 360.0 * i / count, radius, size=size, fov=fov) for i in range(count)]
 

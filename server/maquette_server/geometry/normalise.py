@@ -12,7 +12,7 @@ import numpy as np
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
-SIZE = 0.6  # farthest vertex from the centre in the work frame (the method sheet's shape scale)
+SIZE = 0.6  # farthest vertex from the centre in the work frame (the released code's shape scale)
 LIFT = 0.25  # height of the centre in the work frame
 
 

@@ -1,4 +1,4 @@
-"""What a painting job gives: texture, UVs, a GLB, a sheet of eight views, and figures about it."""
+"""What a painting job gives: texture, UVs, a GLB, a picture of eight views, and figures about it."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ from ...rendering import textured_mesh
 from .. import base
 from . import target as targets
 
-_VIEW = 320  # pixels of one view of the sheet
+_VIEW = 320  # pixels of one view of preview.png
 _SHADE = 0.35
 
 

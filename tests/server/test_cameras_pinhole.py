@@ -10,7 +10,7 @@ from maquette_server.cameras import sampling
 from maquette_server.cameras.pinhole import Pinhole, look_at
 
 
-def test_the_evaluation_camera_of_the_sheet() -> None:
+def test_the_evaluation_camera_is_the_released_codes() -> None:
     view = sampling.place(60.0, 0.0, 1.8, size=64)
     camera = view.camera
     np.testing.assert_allclose(camera.position, (0, 0.9, 1.558846), atol=1e-6)
@@ -86,7 +86,7 @@ def test_points_at_the_camera_do_not_warn() -> None:
         (60, 324.9, 3), (60, 325, 0), (60, 360, 0), (30, 180, 4), (30.1, 180, 2), (150, 0, 5), (149.9, 0, 0),
     ],
 )  # fmt: skip
-def test_view_words_follow_the_table_of_the_sheet(theta: float, phi: float, word: int) -> None:
+def test_view_words_follow_the_released_codes_table(theta: float, phi: float, word: int) -> None:
     assert sampling.view_word(theta, phi) == word
 
 

@@ -12,7 +12,7 @@ from tests.server import shapes
 POSITIONS = np.random.default_rng(0).normal(size=(50, 3)) * (1.0, 2.0, 0.5)
 
 
-def test_vertex_mean_and_reach_are_those_of_the_sheet() -> None:
+def test_vertex_mean_and_reach_are_those_of_the_released_code() -> None:
     work = normalise.work_from_input(POSITIONS, centre="vertices").apply(POSITIONS)
     np.testing.assert_allclose(work.mean(0), (0, 0.25, 0), atol=1e-12)
     assert np.linalg.norm(work - (0, 0.25, 0), axis=1).max() == pytest.approx(0.6, abs=1e-12)

@@ -63,7 +63,7 @@ def made(name: str, positions: NDArray[Any], triangles: NDArray[Any]) -> Rasteri
     return choose.make(name, np.asarray(positions, np.float32), np.asarray(triangles, np.int32), "cpu")
 
 
-def test_the_slanted_triangle_of_the_sheet(name: str) -> None:
+def test_a_slanted_triangle_has_the_weights_worked_out_by_hand(name: str) -> None:
     corners = np.array([(-1, -1, -2), (2, -1, -4), (0, 1.5, -3)], np.float64)
     camera = Pinhole(
         np.eye(4), 5 * math.sqrt(3), 5 * math.sqrt(3), 5, 5, 10, 10

@@ -14,7 +14,7 @@ def looked_up(uv: list[tuple[float, float]], **options) -> list[float]:
     return found.render(texture.pyramid(RAMP, 1))[:, 0].tolist()
 
 
-def test_bilinear_lookup_of_a_ramp_has_the_sheets_values():
+def test_bilinear_lookup_of_a_ramp_has_the_values_worked_out_by_hand():
     assert looked_up([(0.125, 0.875), (0.5, 0.5), (0.875, 0.125)]) == [0.0, 7.5, 15.0]
 
 

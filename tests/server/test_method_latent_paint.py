@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import painting_jobs
 import pytest
 import tiny_models
 import trimesh
@@ -18,6 +19,7 @@ from maquette_server.methods.latent_paint import mask
 from maquette_server.methods.latent_paint import run as story
 from maquette_server.rasterise import embree
 from maquette_wire import arrays, errors, messages
+from painting_jobs import finish
 from PIL import Image
 
 
@@ -25,14 +27,6 @@ from PIL import Image
 def model(tmp_path_factory) -> loading.TextToImage:
     folder = tiny_models.pocket_like(tmp_path_factory.mktemp("model") / "tiny")
     return loading.load(str(folder), "cpu", "text_to_image")
-
-
-class Stages:
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def stage(self, name: str) -> None:
-        self.names.append(name)
 
 
 def context(
@@ -75,7 +69,7 @@ def context(
         device="cpu",
         model=lambda kind: model,
         warn=lambda code, sentence: warnings.append((code, sentence)),
-        timer=Stages(),
+        timer=painting_jobs.Stages(),
         state=state,
     )
 
@@ -103,18 +97,6 @@ def as_png(picture: np.ndarray) -> bytes:
 def texture_of(result: base.Result) -> np.ndarray:
     data = next(item.data for item in result.items if item.name == "texture.png")
     return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
-
-
-def finish(
-    ctx: base.RunContext, watch: Callable[[base.Step], bool | None] = lambda step: None
-) -> base.Result:
-    steps = story.run(ctx)
-    answer = None
-    try:
-        while True:
-            answer = watch(steps.send(answer))
-    except StopIteration as stopped:
-        return stopped.value
 
 
 def test_a_job_gives_texture_uvs_mesh_and_views(model):

@@ -34,6 +34,7 @@ FRONT: list[set[str]] = [
     {"config"},
     {"methods.base", "methods.heads", "methods.schemas", "engine"},
     {"addresses", "outbox", "previews"},
+    {"follows"},
     {"service"},
     {"transport"},
     {"cli"},

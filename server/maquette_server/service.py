@@ -15,12 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from maquette_wire import PROTOCOL, __version__, arrays, codec, messages
 from maquette_wire.codec import Part
 from maquette_wire.errors import UserError
 
-from . import previews
+from . import follows as following
 from .engine import engine as engines
 from .engine import faults
 from .outbox import Outbox
@@ -35,20 +34,12 @@ STRANGERS_ANSWERS = 64 * 1024  # bytes of refusals that may wait for somebody wh
 
 
 @dataclass
-class _Follow:
-    request_id: str
-    job_id: str | None
-    preview: messages.PreviewWish | None
-    limiter: previews.Limiter = field(default_factory=previews.Limiter)
-
-
-@dataclass
 class _Client:
     """A client that said a hello that fits. Follows are by job id; None follows all jobs."""
 
     name: str
     outbox: Outbox = field(default_factory=Outbox)
-    follows: dict[str | None, _Follow] = field(default_factory=dict)
+    follows: dict[str | None, following.Follow] = field(default_factory=dict)
 
 
 class Service:
@@ -121,7 +112,7 @@ class Service:
             for known in list(self._clients.values()):
                 for follow in known.follows.values():
                     if follow.job_id in (None, event.job_id):
-                        _put_event(known.outbox, follow, event)
+                        following.deliver(known.outbox, follow, event)
         for client in [client for client, known in self._clients.items() if known.outbox.overflown]:
             log.warning("a client does not read its messages and is forgotten")
             self.forget(client)
@@ -260,7 +251,7 @@ class Service:
                 jobs = jobs[: len(jobs) // 2]  # the newest that fit into one message
 
     def _follow(self, client: bytes, known: _Client, message: messages.Follow, frames: list[Part]) -> None:
-        follow = _Follow(message.request_id, message.job_id, message.preview)
+        follow = following.Follow(message.request_id, message.job_id, message.preview)
         if message.job_id is not None:
             self._engine.view(message.job_id)  # refuses a job that is unknown
         if message.job_id not in known.follows and len(known.follows) >= MAX_FOLLOWS:
@@ -272,19 +263,13 @@ class Service:
         events = self._engine.follow(message.after, message.job_id)
         known.follows[message.job_id] = follow
         for event in events:
-            _put_event(known.outbox, follow, event)
+            following.deliver(known.outbox, follow, event)
         self._engine.refresh_wishes()
 
     def _wish(self, job_id: str) -> messages.PreviewWish | None:
         """What one preview must be to serve everybody who follows a job."""
-        follows = [follow for known in self._clients.values() for follow in known.follows.values()]
-        wishes = [f.preview for f in follows if f.preview is not None and f.job_id in (None, job_id)]
-        if not wishes:
-            return None
-        return messages.PreviewWish(
-            max_px=min(previews.MAX_PX, max(wish.max_px for wish in wishes)),
-            min_ms=min(wish.min_ms for wish in wishes),
-        )
+        everyone = (follow for known in self._clients.values() for follow in known.follows.values())
+        return following.widest(everyone, job_id)
 
     # ---- models, scenes, views -----------------------------------------------------------------------------
 
@@ -343,27 +328,3 @@ class Service:
             self._put(client, codec.encode(frame, [part[2] for part in parts]))
 
         self._engine.picture(message, done, client.hex())
-
-
-def _put_event(outbox: Outbox, follow: _Follow, event: engines.EngineEvent) -> None:
-    body, frames = event.body, list[Part]()
-    replaces = None
-    if isinstance(body, messages.ProgressBody):
-        replaces = ("progress", follow.job_id, event.job_id)
-    elif isinstance(body, messages.SnapshotBody) and follow.preview is not None:
-        if not follow.limiter.may_send(event.job_id, follow.preview.min_ms):
-            return
-        replaces = ("snapshot", follow.job_id, event.job_id)
-        if event.preview is not None:
-            picture = previews.scaled(event.preview, follow.preview.max_px)
-            dtype, shape, data = arrays.to_bytes(picture)
-            body = msgspec.structs.replace(body, preview=arrays.FrameArray(dtype=dtype, shape=shape))
-            frames = [data]
-    message = messages.Event(
-        request_id=follow.request_id,
-        number=event.number,
-        job_id=event.job_id,
-        time_ms=event.time_ms,
-        body=body,
-    )
-    outbox.put(codec.encode(message, frames), replaces)

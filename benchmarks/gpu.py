@@ -11,7 +11,6 @@ whatever it has learnt.
 import argparse
 import json
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -182,20 +181,7 @@ def painting(sizes: Sizes) -> list[frame.Figure]:
         model = random_model(Path(folder), sizes)
     params = {"preset": "standard"}
     taken = paint.steps_and_calls(model, params, sizes.device, sizes.steps, warm=max(2, sizes.steps // 8))
-    steps = [step for step, _ in taken]
-    calls = [call for _, call in taken]
-    return [
-        frame.Figure(
-            "painting step / bare network call",
-            statistics.median(steps) / statistics.median(calls),
-            "x",
-            samples=len(taken),
-            goal=1.25,
-        ),
-        frame.median("painting step", "ms", [1000 * value for value in steps]),
-        frame.median("bare network call", "ms", [1000 * value for value in calls]),
-        *memory(sizes),
-    ]
+    return [*paint.compared(taken), *memory(sizes)]
 
 
 def bake(sizes: Sizes) -> list[frame.Figure]:

@@ -86,6 +86,11 @@ def step_figures() -> list[frame.Figure]:
     """Median step over median bare call."""
     model = loading.load(str(config.POCKET), "cpu", "text_to_image")
     taken = steps_and_calls(model, {}, "cpu", STEPS, WARM)
+    return compared(taken, note="medians of consecutive steps, standard preset")
+
+
+def compared(taken: list[tuple[float, float]], note: str = "") -> list[frame.Figure]:
+    """The figures of what `steps_and_calls` took."""
     steps = [step for step, _ in taken]
     calls = [call for _, call in taken]
     return [
@@ -95,7 +100,7 @@ def step_figures() -> list[frame.Figure]:
             "x",
             samples=len(taken),
             goal=1.25,
-            note="medians of consecutive steps, standard preset",
+            note=note,
         ),
         frame.median("painting step", "ms", [1000 * value for value in steps]),
         frame.median("bare network call", "ms", [1000 * value for value in calls]),

@@ -16,7 +16,7 @@ from .wire import errors, messages
 
 log = logging.getLogger(__name__)
 
-BUDGET = 0.008  # s of socket work in one tick, half of what a tick may hold Blender
+BUDGET = 0.006  # s of work in one tick, which may hold Blender for 16 ms: a step that was begun is finished
 COLLECTING = (
     0.005  # s until the next tick while a mesh is collected or compared: soon, when Blender has drawn
 )
@@ -70,15 +70,13 @@ def wake() -> None:
 def _turn(story: session.Session) -> None:
     """Either a picture is shown, or the session works: both at once would hold Blender for too long."""
     global _picture
-    budget = BUDGET
     if _picture is not None:
-        budget = BUDGET / 2
-        unchanged.advance(time.monotonic() + budget)
-    if _picture is not None and _show(_picture):
-        _picture = None
-        _redraw()
-        return
-    happened = story.pump(budget)
+        if _show(_picture):
+            _picture = None
+            _redraw()
+            return
+        unchanged.advance(time.monotonic() + BUDGET / 2)
+    happened = story.pump(BUDGET if _picture is None else BUDGET / 2)
     for event in happened:
         if isinstance(event, session.PreviewArrived):
             _picture = event  # an older one is replaced
@@ -91,7 +89,7 @@ def _turn(story: session.Session) -> None:
 
 
 def _show(event: session.PreviewArrived) -> bool:
-    """False when it must be tried again, as it is not known yet whether the target has changed."""
+    """False when it must be tried again, as there is more to do for it than fits into a tick."""
     if event.job.finished:
         return True
     return preview.show(event.job.record["target"], event.picture, event.uvs) is not None

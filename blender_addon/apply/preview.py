@@ -23,8 +23,9 @@ UV_LAYER = "Maquette Preview"
 
 
 def show(record: dict[str, Any], picture: NDArray[np.uint8], uvs: NDArray[np.float32]) -> bool | None:
-    """Shows a snapshot on its target; False when the target cannot show it now, None when it is not known yet
-    (`unchanged`). picture: [H, W, 4], uvs: [L, 2].
+    """Shows a snapshot on its target; False when the target cannot show it now, None when it is to be tried
+    again: it is not known yet whether the target has `unchanged`, or its UV layer has just been made.
+    picture: [H, W, 4], uvs: [L, 2].
 
     Left alone are targets that have changed, meshes in edit mode (their layers are Blender's), and meshes
     whose modifiers change the topology.
@@ -41,9 +42,11 @@ def show(record: dict[str, Any], picture: NDArray[np.uint8], uvs: NDArray[np.flo
     if not same:
         return same
     if not thing.maquette.preview:
-        layer = _layer(thing, uvs)
+        layer, new = _layer(thing, uvs)
         if not layer:
             return False
+        if new:
+            return None
         image = bpy.data.images.new(UV_LAYER, picture.shape[1], picture.shape[0], alpha=False)
         material = texture.material_of(UV_LAYER, image, layer)
         image[MARK] = material[MARK] = target.uid
@@ -62,7 +65,7 @@ def show(record: dict[str, Any], picture: NDArray[np.uint8], uvs: NDArray[np.flo
 def remove(uid: str) -> None:
     """Takes the preview off the object of that id."""
     for thing in bpy.data.objects:
-        if thing.maquette.preview and thing.maquette.uid == uid:
+        if thing.maquette.uid == uid and _has_preview(thing):
             _take_off(thing)
     _purge(uid)
 
@@ -70,9 +73,14 @@ def remove(uid: str) -> None:
 def remove_all() -> None:
     """Takes every preview out of the file."""
     for thing in bpy.data.objects:
-        if thing.maquette.preview:
+        if _has_preview(thing):
             _take_off(thing)
     _purge("")
+
+
+def _has_preview(thing: bpy.types.Object) -> bool:
+    """True also when only its UV layer has been made."""
+    return bool(thing.maquette.preview) or (thing.type == "MESH" and UV_LAYER in thing.data.uv_layers)
 
 
 def _take_off(thing: bpy.types.Object) -> None:
@@ -89,15 +97,15 @@ def _purge(uid: str) -> None:
             collection.remove(block)
 
 
-def _layer(thing: bpy.types.Object, uvs: NDArray[np.float32]) -> str:
-    """Name of a layer with these coordinates: one that is there, else a temporary one; empty without room."""
+def _layer(thing: bpy.types.Object, uvs: NDArray[np.float32]) -> tuple[str, bool]:
+    """Name of a layer with these coordinates, empty without room; True when a temporary one was made now."""
     layers = thing.data.uv_layers
     for layer in layers:
         if np.array_equal(targets.layer_uvs(layer), uvs):
-            return str(layer.name)
+            return str(layer.name), False
     if len(layers) >= texture.MOST_UV_LAYERS:
-        return ""
+        return "", False
     name = layers.new(name=UV_LAYER, do_init=False).name
     layers[name].uv.foreach_set("vector", np.ascontiguousarray(uvs, np.float32).ravel())
     thing.data.update()
-    return str(name)
+    return str(name), True

@@ -1,0 +1,72 @@
+"""Runs inside Blender's own Python: paints a grid of FACES faces and prints how long each call held it.
+
+`python ticks.py ZIP FACES OUT.json`, with MAQUETTE_BENCH_PORT and BLENDER_USER_RESOURCES in the environment.
+The server is the stand-in of `benchmarks/ticks.py`, so that only the extension is measured.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import bpy
+
+MODULE = "bl_ext.user_default.maquette"
+PATIENCE = 120.0  # s
+
+
+def timed(action):
+    """Milliseconds of one call."""
+    start = time.perf_counter()
+    action()
+    return 1000 * (time.perf_counter() - start)
+
+
+def main(zip_path: str, faces: int) -> dict[str, list[float] | float]:
+    bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
+    pump = importlib.import_module(f"{MODULE}.pump")
+    bpy.context.preferences.addons[
+        MODULE
+    ].preferences.address = f"127.0.0.1:{os.environ['MAQUETTE_BENCH_PORT']}"
+    side = round(faces**0.5)
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    bpy.ops.mesh.primitive_grid_add(x_subdivisions=side, y_subdivisions=side)
+    rows = bpy.context.window_manager.maquette.jobs
+    found: dict[str, list[float] | float] = {"collect": [], "preview": [], "fetch": []}
+
+    def ticks(name, done):
+        until = time.monotonic() + PATIENCE
+        while not done():
+            if time.monotonic() > until:
+                raise TimeoutError(f"{name}: {[(row.state, row.stage, row.sentence) for row in rows]}")
+            found[name].append(timed(pump.tick))
+            bpy.context.view_layer.update()  # where Blender itself would work, and tell of edits
+            time.sleep(0.005)
+
+    bpy.ops.maquette.connect()
+    while bpy.context.window_manager.maquette.connection != "READY":
+        pump.tick()
+    bpy.context.scene.maquette.latent_paint.prompt = "slow"
+    found["paint"] = timed(bpy.ops.maquette.paint)
+    ticks("collect", lambda: rows[0].state == "running")
+    ticks("preview", lambda: len(found["preview"]) > 400 or rows[0].step >= 12)
+    if not bpy.context.object.material_slots:
+        raise RuntimeError("no preview was shown")
+    bpy.ops.maquette.stop()
+    ticks("fetch", lambda: rows[0].has_result)
+    found["apply"] = timed(bpy.ops.maquette.result_apply)
+    return found
+
+
+if __name__ == "__main__":
+    code = 1
+    try:
+        Path(sys.argv[3]).write_text(json.dumps(main(sys.argv[1], int(sys.argv[2]))), encoding="utf-8")
+        code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # bpy 4.2 crashes at a normal exit while anything is registered

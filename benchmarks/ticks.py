@@ -1,0 +1,154 @@
+"""How long the extension holds Blender: the button Paint, the timer's ticks, the button Apply.
+
+In the bpy modules of `.venv-blender`, each in a process of its own, against a stand-in server here: grids of
+100,000 to a million quads are collected, uploaded, shown in previews of 512 px and painted with a 2048 px
+texture. A *tick* is one call of the timer; drawing is Blender's own time and not in it.
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from maquette_wire import arrays, messages
+
+from benchmarks import frame
+from blender_addon import png
+from tests.addon import fake_server
+
+TITLE = "How long Blender is held while painting"
+VERSIONS = ("4.2", "5.0")
+FACES = (100_000, 500_000, 1_000_000)
+TICK = 16.0  # ms
+PRESSED = 100.0  # ms, up to 100,000 faces
+SNAPSHOTS = 12
+SNAPSHOT_EVERY = 0.25  # s
+PATIENCE = 300.0  # s
+INSIDE = Path(__file__).parent / "inside" / "ticks.py"
+
+
+class Server(fake_server.FakeServer):
+    """Takes one job, sends previews with progress, and ends with a result when it is told to stop."""
+
+    def on_submit(self, message: messages.Submit) -> messages.Message:
+        answer = super().on_submit(message)
+        self.job = next(iter(self.jobs))
+        mesh = next(i for i in message.inputs if isinstance(i, messages.MeshInput))
+        loops, uvs = mesh.triangle_loops, mesh.corner_uvs
+        assert loops is not None
+        assert uvs is not None
+        whole = np.zeros((mesh.loop_count, 2), np.float32)
+        whole[self.array(loops)] = self.array(uvs)
+        self.uvs = self.keep("uv", "uv.bin", whole.tobytes(), "f4", whole.shape)
+        self.tell(self.job, messages.StateBody(state="running", attempt=1))
+        return answer
+
+    def on_control(self, message: messages.Control) -> None:
+        chance = np.random.default_rng(0)
+        picture = chance.integers(0, 256, (2048, 2048, 4), dtype=np.uint8)
+        texture = self.keep("texture", "texture.png", png.encode(picture))
+        self.tell(self.job, messages.ResultBody(items=(texture, self.uvs), report={}))
+        self.tell(self.job, messages.StateBody(state="succeeded", attempt=1))
+
+    def snapshot(self, step: int) -> None:
+        """A preview, and how far the job is."""
+        picture = np.full((512, 512, 4), 20 * step, np.uint8)
+        seen = arrays.FrameArray(dtype="u1", shape=picture.shape)
+        body = messages.SnapshotBody(step=step, items=(self.uvs,), preview=seen)
+        self.tell(self.job, body, [picture.tobytes()])
+        self.tell(self.job, messages.ProgressBody(step=step, total=SNAPSHOTS, stage="paint"))
+
+    def array(self, ref: arrays.ArrayRef) -> Any:
+        return arrays.from_bytes(ref.dtype, ref.shape, bytes(self.blobs[ref.digest]))
+
+
+def build(folder: Path) -> Path:
+    """The extension as it is installed."""
+    spec = importlib.util.spec_from_file_location("build_addon", frame.ROOT / "build_addon.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["build_addon"] = module
+    spec.loader.exec_module(module)
+    path = folder / "maquette.zip"
+    if module.main(["--output", str(path)]) != 0:
+        raise RuntimeError("the extension could not be built")
+    return path
+
+
+def child(python: Path, archive: Path, faces: int, folder: Path) -> dict[str, Any]:
+    """What `inside/ticks.py` measured in one Blender."""
+    server, out = Server(), folder / "out.json"
+    runtime = folder / "run" / "maquette"
+    runtime.mkdir(parents=True, mode=0o700)
+    token = {"token": server.token, "pid": 0, "data_folder": ""}
+    (runtime / f"{server.port}.json").write_text(json.dumps(token), encoding="utf-8")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    process = subprocess.Popen(
+        [str(python), str(INSIDE), str(archive), str(faces), str(out)],
+        env={
+            **inherited,
+            "BLENDER_USER_RESOURCES": str(folder / "profile"),
+            "XDG_RUNTIME_DIR": str(folder / "run"),
+            "MAQUETTE_BENCH_PORT": str(server.port),
+        },
+        stdout=subprocess.DEVNULL,
+    )
+    until, step, last = time.monotonic() + PATIENCE, 0, 0.0
+    try:
+        while process.poll() is None and time.monotonic() < until:
+            server.turn()
+            if server.follows and step < SNAPSHOTS and time.monotonic() - last > SNAPSHOT_EVERY:
+                step, last = step + 1, time.monotonic()
+                server.snapshot(step)
+            server.socket.poll(5)
+    finally:
+        process.kill()
+        process.wait()
+        server.close()
+    if process.returncode != 0:
+        raise RuntimeError(f"Blender ended with {process.returncode}")
+    return json.loads(out.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def run() -> list[frame.Figure]:
+    """The longest tick of each part and the two buttons, in milliseconds."""
+    figures = []
+    with tempfile.TemporaryDirectory() as name:
+        archive = build(Path(name))
+        for version in VERSIONS:
+            python = frame.ROOT / ".venv-blender" / version / "bin" / "python"
+            if not python.exists():
+                continue
+            for faces in FACES:
+                taken = child(python, archive, faces, Path(tempfile.mkdtemp(dir=name)))
+                figures += rows(f"Blender {version}, {faces:,} faces", taken, faces)
+    return figures
+
+
+def rows(where: str, taken: dict[str, Any], faces: int) -> list[frame.Figure]:
+    """The figures of one Blender and one mesh."""
+    goal = PRESSED if faces <= 100_000 else None
+    buttons = [
+        frame.Figure(f"{where}: button {name.capitalize()}", taken[name], "ms", goal=goal)
+        for name in ("paint", "apply")
+    ]
+    said = {"collect": "collect and upload", "preview": "previews", "fetch": "fetch the result"}
+    ticks = [
+        frame.Figure(
+            f"{where}: longest tick, {words}",
+            max(taken[name], default=0.0),
+            "ms",
+            samples=1,
+            goal=TICK,
+            note=f"{len(taken[name])} ticks",
+        )
+        for name, words in said.items()
+    ]
+    return [buttons[0], *ticks, buttons[1]]

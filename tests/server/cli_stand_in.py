@@ -1,11 +1,17 @@
 """A method in the place of Latent-Paint that takes milliseconds: for what the command line does around a job.
 
-`install` writes it as a package into a folder and names it in a configuration. The prompt may hold
+`install` writes it as a package into a folder and names it in a configuration; `start` and `wait_for_step`
+are for commands that something happens to on their way. The prompt may hold
 `crash` (the process ends), `bug` (an exception of ours) or `refuse` (a user's error).
 """
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 METHOD_PACKAGE = "standin_methods"
 
@@ -63,8 +69,10 @@ def run(ctx):
 """
 
 
-def install(packages: Path, data_folder: Path) -> None:
-    """Writes the package below `packages` (to be put on PYTHONPATH) and the configuration that uses it."""
+def install(packages: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes the package below `packages`, for the processes that a test starts, and the configuration that
+    uses it.
+    """
     folder = packages / METHOD_PACKAGE / "latent_paint"
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").write_text("", encoding="utf-8")
@@ -73,3 +81,27 @@ def install(packages: Path, data_folder: Path) -> None:
     data_folder.mkdir(parents=True, exist_ok=True)
     settings = {"method_packages": [METHOD_PACKAGE], "checkpoint_seconds": 0.1}
     (data_folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    paths = [str(packages), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+
+
+def start(*words: object, cwd: Path) -> "subprocess.Popen[str]":
+    """The command line as a process that is not waited for."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "maquette_server.cli", *map(str, words)],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def wait_for_step(process: "subprocess.Popen[str]", least: int) -> str:
+    """Reads progress lines up to that step; returns the job's id."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "progress" and event["step"] >= least:
+            return str(event["job"])
+    raise AssertionError("the job ended before that step")

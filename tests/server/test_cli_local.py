@@ -6,7 +6,6 @@ import json
 import os
 import pkgutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from maquette_server.cli.app import app
 from typer.testing import CliRunner, Result
 
 from tests.server import cli_stand_in
+from tests.server.cli_stand_in import start, wait_for_step
 
 QUAD = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nv 0 0 1\nf 1 2 3 4\nf 1 2 5\n"
 OUTPUTS = {"texture.png", "mesh.glb", "preview.png", "report.json"}
@@ -26,32 +26,10 @@ OUTPUTS = {"texture.png", "mesh.glb", "preview.png", "report.json"}
 def quick(private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stand-in method is what `paint` runs; returns an OBJ file with a quad."""
     packages = tmp_path / "packages"
-    cli_stand_in.install(packages, private_home / "data" / "maquette")
-    paths = [str(packages), *filter(None, [os.environ.get("PYTHONPATH")])]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    cli_stand_in.install(packages, private_home / "data" / "maquette", monkeypatch)
     mesh = tmp_path / "quad.obj"
     mesh.write_text(QUAD, encoding="utf-8")
     return mesh
-
-
-def start(*words: object, cwd: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "maquette_server.cli", *map(str, words)],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
-
-
-def wait_for_step(process: "subprocess.Popen[str]", least: int) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        event = json.loads(line)
-        if event["event"] == "progress" and event["step"] >= least:
-            return
-    raise AssertionError("the job ended before that step")
 
 
 def test_a_job_leaves_its_files_and_no_private_folder(quick: Path, maquette, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The command line beside a server, with a quick stand-in: paint, detach, watch, kill, jobs, models."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,21 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.server import cli_stand_in
+from tests.server.cli_stand_in import wait_for_step
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 OUTPUTS = {"texture.png", "mesh.glb", "preview.png", "report.json", "mesh.obj", "mesh.mtl"}
 Serve = Callable[[], "subprocess.Popen[str]"]
-
-
-def child(*words: object, cwd: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "maquette_server.cli", *map(str, words)],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
 
 
 @pytest.fixture
@@ -35,14 +24,12 @@ def serve(
 ) -> Iterator[Serve]:
     """Starts a server with the stand-in method at MAQUETTE_SERVER, and again after it has ended."""
     packages = tmp_path / "packages"
-    cli_stand_in.install(packages, private_home / "data" / "maquette")
-    paths = [str(packages), *filter(None, [os.environ.get("PYTHONPATH")])]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    cli_stand_in.install(packages, private_home / "data" / "maquette", monkeypatch)
     (tmp_path / "triangle.obj").write_text(TRIANGLE, encoding="utf-8")
     started: list[subprocess.Popen[str]] = []
 
     def start() -> "subprocess.Popen[str]":
-        process = child("serve", "--listen", f"127.0.0.1:{free_port}", cwd=tmp_path)
+        process = cli_stand_in.start("serve", "--listen", f"127.0.0.1:{free_port}", cwd=tmp_path)
         started.append(process)
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -57,16 +44,6 @@ def serve(
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-def wait_for_step(process: "subprocess.Popen[str]", least: int) -> str:
-    """Reads progress lines up to that step; returns the job's id."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        event = json.loads(line)
-        if event["event"] == "progress" and event["step"] >= least:
-            return str(event["job"])
-    raise AssertionError("the job ended before that step")
 
 
 def test_paint_sends_waits_and_fetches(serve: Serve, maquette, tmp_path: Path) -> None:
@@ -89,7 +66,7 @@ def test_paint_sends_waits_and_fetches(serve: Serve, maquette, tmp_path: Path) -
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
 def test_ctrl_c_detaches_and_watch_fetches_the_result(serve: Serve, maquette, tmp_path: Path) -> None:
     serve()
-    process = child(
+    process = cli_stand_in.start(
         "paint", "triangle.obj", "--prompt", "x", "--out", "out", "--steps", "150", "--json", cwd=tmp_path
     )
     job = wait_for_step(process, 5)
@@ -106,7 +83,7 @@ def test_ctrl_c_detaches_and_watch_fetches_the_result(serve: Serve, maquette, tm
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_the_command_survives_a_killed_server_and_ends_with_0(serve: Serve, maquette, tmp_path: Path) -> None:
     server = serve()
-    process = child(
+    process = cli_stand_in.start(
         "paint", "triangle.obj", "--prompt", "x", "--out", "out", "--steps", "200", "--json", cwd=tmp_path
     )
     wait_for_step(process, 20)
@@ -125,7 +102,7 @@ def test_the_command_survives_a_killed_server_and_ends_with_0(serve: Serve, maqu
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
 def test_jobs_are_listed_stopped_shown_and_deleted(serve: Serve, maquette, tmp_path: Path) -> None:
     serve()
-    process = child(
+    process = cli_stand_in.start(
         "paint", "triangle.obj", "--prompt", "x", "--out", "out", "--steps", "2000", "--json", cwd=tmp_path
     )
     job = wait_for_step(process, 3)
@@ -176,3 +153,10 @@ def test_a_port_or_a_folder_in_use_is_refused_and_stop_ends_the_server(
     assert server.wait(timeout=30) == 0
     nobody = maquette("serve", "--stop", "--listen", f":{free_port}")
     assert nobody.returncode == 2
+
+
+def test_a_job_that_is_unknown_cannot_be_watched(serve: Serve, maquette) -> None:
+    serve()
+    done = maquette("jobs", "watch", "0123456789ab", timeout=60)
+    assert done.returncode == 2
+    assert "There is no job '0123456789ab'." in done.stderr

@@ -89,7 +89,7 @@ def ended(command: Command) -> Command:
             raise _end(MENDABLE, as_json, fault) from None
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
-        except Exception as error:
+        except Exception as error:  # whatever is left is a fault of ours, and ends in the log
             raise _unexpected(error, as_json) from error
 
     return run  # type: ignore[return-value]

@@ -6,6 +6,8 @@ from typing import Literal
 
 from maquette_wire.errors import UserError
 
+from ..model_folders import weights
+
 _TEXT = (".json", ".txt", ".model")
 _NO_NEED = ("safety_checker/", "feature_extractor/")
 _COMMERCIAL: dict[str, Literal["yes", "no", "conditions"]] = {
@@ -44,7 +46,7 @@ def plan(name: str, revision: str | None) -> Plan:
         raise UserError(
             "model.not_found", f"The hub has no model '{name}'.", hint="Write it as owner/model."
         ) from error
-    except Exception as error:
+    except Exception as error:  # the hub's library lets errors of its HTTP library through
         if _network(error):
             raise _offline("the hub cannot be reached") from error
         raise
@@ -73,11 +75,11 @@ def chosen(names: tuple[str, ...]) -> tuple[str, ...]:
     Raises UserError `model.pickle` when a part has pickles only.
     """
     wanted = [n for n in names if n.endswith(_TEXT) and not n.startswith(_NO_NEED)]
-    for part in ("unet", "vae", "text_encoder"):
+    for part in weights.PARTS:
         own = [n for n in names if n.startswith(f"{part}/")]
         tensors = [n for n in own if n.endswith(".safetensors") and ".non_ema." not in n]
         plain = [n for n in tensors if ".fp16." not in n]
-        if not tensors and any(n.endswith((".bin", ".pt", ".ckpt")) for n in own):
+        if not tensors and any(n.endswith(weights.PICKLES) for n in own):
             raise UserError(
                 "model.pickle",
                 f"The model keeps its {part} as a pickle, which Maquette never loads.",
@@ -98,7 +100,7 @@ def download(planned: Plan) -> Path:
         folder = huggingface_hub.snapshot_download(
             planned.name, revision=planned.commit, allow_patterns=list(planned.files)
         )
-    except Exception as error:
+    except Exception as error:  # the hub's library lets errors of its HTTP library through
         if _network(error):
             raise _offline("the connection to the hub was lost") from error
         raise

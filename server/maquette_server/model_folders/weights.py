@@ -14,7 +14,7 @@ from maquette_wire.errors import UserError
 
 PARTS = ("unet", "vae", "text_encoder")
 FOLDERS = (*PARTS, "scheduler", "tokenizer")
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 HINT = "Fetch the model again, or give a complete folder in diffusers format."
 _LONGEST_HEADER = 100_000_000  # bytes, as the format has it
 _SAMPLES, _SAMPLE = 16, 64 * 1024  # places of a weight file that its digest reads, and bytes at each
@@ -30,7 +30,7 @@ def files_of(folder: Path, name: str) -> list[Path]:
     plain = [file for file in found if ".fp16." not in file.name and ".non_ema." not in file.name]
     if found:
         return plain or found
-    pickled = sorted(file.name for pattern in PICKLES for file in folder.glob(pattern))
+    pickled = sorted(file.name for file in folder.glob("*") if file.suffix in PICKLES)
     if pickled:
         raise UserError(
             "model.pickle",

@@ -87,4 +87,11 @@ class PreviewArrived:
     uvs: NDArray[np.float32]
 
 
-Event = ConnectionChanged | JobChanged | PreviewArrived
+@dataclass(frozen=True)
+class ModelsChanged:
+    """The server has told which models it has."""
+
+    models: tuple[messages.ModelInfo, ...]
+
+
+Event = ConnectionChanged | ModelsChanged | JobChanged | PreviewArrived

@@ -124,15 +124,37 @@ class MAQUETTE_OT_paint(bpy.types.Operator):
             steps.Work(_package(reading), reading.size),
             params=params,
             seed=settings.seed,
+            model=settings.model,
             label=thing.name,
             record={
                 "prompt": params["prompt"],
                 "target": reading.target.record(),
-                "recipe": {"method": latent_paint.NAME, "params": params, "seed": settings.seed},
+                "recipe": {
+                    "method": latent_paint.NAME,
+                    "params": params,
+                    "seed": settings.seed,
+                    "model": settings.model,
+                },
             },
         )
         pump.tick()
         pump.wake()
+        return DONE
+
+
+class MAQUETTE_OT_model_choose(bpy.types.Operator):
+    """Paint with this model"""
+
+    bl_idname = "maquette.model_choose"
+    bl_label = "Choose Model"
+
+    model: StringProperty(
+        name="Model", description="Its name on the server; empty takes the server's default"
+    )
+
+    def execute(self, context: bpy.types.Context) -> Answer:
+        """Remembered with the scene."""
+        context.scene.maquette.model = self.model
         return DONE
 
 
@@ -340,6 +362,7 @@ CLASSES = (
     MAQUETTE_OT_connect,
     MAQUETTE_OT_disconnect,
     MAQUETTE_OT_paint,
+    MAQUETTE_OT_model_choose,
     MAQUETTE_OT_wait,
     MAQUETTE_OT_result_apply,
     MAQUETTE_OT_result_restore,

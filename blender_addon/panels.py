@@ -5,13 +5,19 @@ Nothing here needs the bundled libraries, so that their absence can be told.
 
 import bpy
 
-from . import props
+from . import front_arrow, props
 from .methods import latent_paint
 
-TAB = "Maquette"
+TAB = front_arrow.TAB
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 ICONS = {"READY": "LINKED", "OFF": "UNLINKED", "LOST": "ERROR", "REFUSED": "ERROR"}
 STATES = {"succeeded": "CHECKMARK", "failed": "ERROR", "cancelled": "X"}
+LICENCES = {
+    "yes": "commercial use allowed",
+    "no": "no commercial use",
+    "conditions": "commercial use with conditions",
+    "unknown": "licence not known",
+}
 LINE = 36  # characters of a sentence in one row of a sidebar of usual width
 
 missing_library = ""
@@ -49,6 +55,7 @@ class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """From top to bottom, in the order in which it is used."""
+        front_arrow.show()
         live, settings = props.live(context), context.scene.maquette
         layout = self.layout
         _connection(layout, live)
@@ -57,11 +64,11 @@ class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
         layout.use_property_decorate = False
         _target(layout, context, settings)
         latent_paint.draw(layout, settings.latent_paint)
+        _model(layout, live, settings)
         layout.prop(settings, "seed")
         header, body = layout.panel("maquette_advanced", default_closed=True)
         header.label(text="Advanced")
         if body is not None:
-            body.prop(settings, "front")
             latent_paint.draw_advanced(body, settings.latent_paint)
         button = layout.row()
         button.scale_y = 1.6
@@ -71,6 +78,24 @@ class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
         for row in live.jobs:
             if row.state not in FINAL:
                 _running(layout, row)
+
+
+class MAQUETTE_MT_models(bpy.types.Menu):
+    """The models of the server"""
+
+    bl_label = "Model"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The server's default first, then every model with its licence."""
+        live = props.live(context)
+        named = next((row.model for row in live.models if row.default), "")
+        text = f"Server's Default ({named})" if named else "Server's Default"
+        self.layout.operator("maquette.model_choose", text=text).model = ""
+        self.layout.separator()
+        for row in live.models:
+            text = f"{row.model}: {LICENCES[row.commercial]}"
+            icon = "CHECKMARK" if row.default else "NONE"
+            self.layout.operator("maquette.model_choose", text=text, icon=icon).model = row.model
 
 
 class MAQUETTE_PT_results(_Panel, bpy.types.Panel):
@@ -153,6 +178,7 @@ def _target(
         layout.label(text="Select a mesh to paint", icon="INFO")
         return
     layout.label(text=thing.name, icon="MESH_DATA")
+    layout.prop(settings, "front")
     layout.prop(settings, "mask_mode")
     if settings.mask_mode == "VERTEX_GROUP":
         layout.prop_search(settings, "vertex_group", thing, "vertex_groups")
@@ -160,6 +186,25 @@ def _target(
         layout.prop(settings.latent_paint, "feather")
     if not thing.data.uv_layers and settings.mask_mode == "NONE":
         sentence(layout, "It has no UV map; Maquette makes its own.", "INFO")
+
+
+def _model(
+    layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live, settings: props.MAQUETTE_PG_scene
+) -> None:
+    """The menu, and what is to be known of the model that paints."""
+    line = layout.split(factor=0.4)
+    label = line.column()
+    label.alignment = "RIGHT"
+    label.label(text="Model")
+    default = next((row for row in live.models if row.default), None)
+    chosen = next((row for row in live.models if row.model == settings.model), None)
+    chosen = chosen if settings.model else default
+    named = settings.model or (f"{chosen.model} (default)" if chosen is not None else "Server's Default")
+    line.menu("MAQUETTE_MT_models", text=named)
+    if chosen is not None and chosen.commercial != "yes":
+        sentence(layout, f"{LICENCES[chosen.commercial]}.".capitalize(), "INFO")
+    if chosen is None and settings.model and live.models:
+        sentence(layout, f"The server has no model '{settings.model}'; choose another.", "ERROR")
 
 
 def _running(layout: bpy.types.UILayout, row: props.MAQUETTE_PG_job) -> None:
@@ -185,6 +230,7 @@ def progress_text(row: props.MAQUETTE_PG_job) -> str:
 
 def register() -> None:
     """Adds the panels."""
+    bpy.utils.register_class(MAQUETTE_MT_models)
     bpy.utils.register_class(MAQUETTE_PT_main)
     bpy.utils.register_class(MAQUETTE_PT_results)
 
@@ -193,3 +239,4 @@ def unregister() -> None:
     """Removes the panels."""
     bpy.utils.unregister_class(MAQUETTE_PT_results)
     bpy.utils.unregister_class(MAQUETTE_PT_main)
+    bpy.utils.unregister_class(MAQUETTE_MT_models)

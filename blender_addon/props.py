@@ -55,6 +55,9 @@ class MAQUETTE_PG_scene(bpy.types.PropertyGroup):
     latent_paint: PointerProperty(
         name="Paint", description="Settings of the paint method", type=latent_paint.MAQUETTE_PG_latent_paint
     )
+    model: StringProperty(
+        name="Model", description="Which of the server's models paints; empty takes the server's default"
+    )
     seed: IntProperty(name="Seed", description="The same seed gives the same picture", min=0, default=0)
     front: EnumProperty(
         name="Front",
@@ -81,6 +84,15 @@ class MAQUETTE_PG_scene(bpy.types.PropertyGroup):
     vertex_group: StringProperty(name="Group", description="The vertex group that says where to paint")
 
 
+class MAQUETTE_PG_model(bpy.types.PropertyGroup):
+    """One model of the server as the panel shows it."""
+
+    model: StringProperty(name="Model", description="Its name on the server")
+    commercial: StringProperty(name="Licence", description="Whether its pictures may be used commercially")
+    notice: StringProperty(name="Notice", description="What its makers ask to be told")
+    default: BoolProperty(name="Default", description="It is taken when no other is chosen")
+
+
 class MAQUETTE_PG_job(bpy.types.PropertyGroup):
     """One job as the panel shows it."""
 
@@ -104,6 +116,9 @@ class MAQUETTE_PG_live(bpy.types.PropertyGroup):
 
     connection: EnumProperty(name="Connection", description="State of the connection", items=CONNECTIONS)
     device: StringProperty(name="Device", description="What the server computes on")
+    models: CollectionProperty(
+        name="Models", description="Models of the server that paint from words", type=MAQUETTE_PG_model
+    )
     error: StringProperty(name="Error", description="What went wrong last")
     hint: StringProperty(name="Way Out", description="What can be done about it")
     fix: StringProperty(name="Fix", description="Which button may help")
@@ -118,6 +133,7 @@ CLASSES = (
     MAQUETTE_PG_object,
     latent_paint.MAQUETTE_PG_latent_paint,
     MAQUETTE_PG_scene,
+    MAQUETTE_PG_model,
     MAQUETTE_PG_job,
     MAQUETTE_PG_live,
 )

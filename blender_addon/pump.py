@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bpy
 
-from . import props, records, session, unchanged
+from . import front_arrow, props, records, session, unchanged
 from .apply import preview
 from .wire import errors, messages
 
@@ -43,6 +43,7 @@ def running() -> session.Session:
 def tick() -> float:
     """One turn; returns the seconds until the next."""
     global _picture
+    front_arrow.hide_when_unseen()
     if _session is None:
         return IDLE
     try:
@@ -119,9 +120,17 @@ def _apply_late(job: session.Job) -> None:
     running().applied(job)
 
 
-def mirror(event: session.ConnectionChanged | session.JobChanged) -> None:
+def mirror(event: session.ConnectionChanged | session.ModelsChanged | session.JobChanged) -> None:
     """Shows one event on the window manager."""
     live = bpy.context.window_manager.maquette
+    if isinstance(event, session.ModelsChanged):
+        live.models.clear()
+        for model in event.models:
+            if model.kind == "text_to_image":
+                row = live.models.add()
+                row.model, row.commercial, row.notice = model.name, model.commercial, model.notice
+                row.default = model.default
+        return
     if isinstance(event, session.ConnectionChanged):
         live.connection = event.state
         live.device = _session.device if _session is not None and event.state == "READY" else ""
@@ -157,6 +166,7 @@ def mirror_all() -> None:
     if _session is None:
         return
     mirror(session.ConnectionChanged(_session.state))
+    mirror(session.ModelsChanged(_session.models))
     for job in _session.jobs.values():
         mirror(session.JobChanged(job))
 
@@ -200,6 +210,7 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
     _picture = None
+    front_arrow.hide()
     unchanged.forget()
     for handlers, handler in _handlers():
         if handler in handlers:
@@ -211,6 +222,7 @@ def unregister() -> None:
     _late.clear()
     for manager in bpy.data.window_managers:  # what lies there stays when its properties are taken away
         manager.maquette.jobs.clear()
+        manager.maquette.models.clear()
         manager.maquette.connection = "OFF"
         manager.maquette.error = manager.maquette.hint = manager.maquette.fix = ""
 

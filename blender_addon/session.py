@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import client, fetched, folders, local_server, records, steps
-from .jobs import WANTED, ConnectionChanged, Event, Job, JobChanged, Package, PreviewArrived
+from .jobs import WANTED, ConnectionChanged, Event, Job, JobChanged, ModelsChanged, Package, PreviewArrived
 from .wire import arrays, codec, errors, happenings, link, messages
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class Session:
         """by request id, oldest first"""
         self.state = "OFF"
         self.device = ""
+        self.models: tuple[messages.ModelInfo, ...] = ()
         self.preview_px = 0
         """long side of the previews; 0 asks for none"""
         self._kept = kept
@@ -241,6 +242,9 @@ class Session:
             self._on_refused(one)
         elif isinstance(one, happenings.JobsListed):
             self._on_listed(one.jobs)
+        elif isinstance(one, happenings.ModelsListed):
+            self.models = one.models
+            self._events.append(ModelsChanged(one.models))
 
     def _on_connected(self, one: happenings.Connected) -> None:
         self.device = one.welcome.device
@@ -251,6 +255,7 @@ class Session:
                     self._fail(job, messages.Fault(code="job.unknown", sentence=sentence))
         assert self._client is not None
         self._client.link.list_jobs()
+        self._client.link.list_models()
         self._set_state("READY")
 
     def _on_listed(self, listed: tuple[messages.JobInfo, ...]) -> None:

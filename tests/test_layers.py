@@ -84,8 +84,9 @@ ADDON: dict[str, set[str]] = {
     "methods": {"axes", "wire"},
     "preferences": {"wire"},
     "props": {"methods"},
-    "panels": {"props", "methods"},
-    "pump": {"session", "unchanged", "records", "apply", "props", "preferences", "wire"},
+    "front_arrow": {"axes"},
+    "panels": {"front_arrow", "props", "methods"},
+    "pump": {"front_arrow", "session", "unchanged", "records", "apply", "props", "preferences", "wire"},
     "operators": {
         *("pump", "session", "jobs", "steps", "collect", "apply", "props"),
         *("target", "methods", "preferences", "local_server", "wire"),

@@ -26,6 +26,11 @@ class FakeServer:
         self.folder_id = "folder-1"
         self.blobs: dict[str, bytearray] = {}
         self.jobs: dict[str, messages.JobInfo] = {}
+        self.models = (
+            messages.ModelInfo(name="pocket", kind="text_to_image", commercial="yes", default=True),
+            messages.ModelInfo(name="big", kind="text_to_image", commercial="conditions"),
+            messages.ModelInfo(name="editor", kind="instruct_edit", commercial="yes"),
+        )
         self.submitted: list[messages.Submit] = []
         self.requests: dict[str, messages.Submit] = {}
         self.controls: list[tuple[str, str]] = []
@@ -94,6 +99,8 @@ class FakeServer:
             self.controls.append((message.job_id, message.action))
             self.on_control(message)
             yield messages.Accepted(request_id=name, job=self.jobs[message.job_id]), []
+        elif isinstance(message, messages.ListModels):
+            yield messages.Models(request_id=name, models=self.models), []
         elif isinstance(message, messages.ListJobs):
             yield messages.Jobs(request_id=name, jobs=tuple(reversed(self.jobs.values()))), []
 

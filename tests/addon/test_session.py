@@ -65,6 +65,23 @@ def test_a_submitted_job_reaches_the_server_with_its_bytes(bench: Any) -> None:
     assert job.state == "queued"
 
 
+def test_the_models_of_the_server_are_told_and_the_chosen_one_is_sent(bench: Any) -> None:
+    bench.connect()
+    bench.until(lambda: any(isinstance(event, session.ModelsChanged) for event in bench.events))
+    assert [model.name for model in bench.session.models] == ["pocket", "big", "editor"]
+    bench.session.submit(
+        "latent_paint",
+        steps.Work(package(b"abc"), 1),
+        params={},
+        seed=0,
+        label="Cube",
+        record={"target": {"uid": "u"}},
+        model="big",
+    )
+    bench.until(lambda: bool(bench.server.submitted))
+    assert bench.server.submitted[0].model == "big"
+
+
 def test_a_job_submitted_before_the_server_is_up_is_sent_when_it_is(bench: Any) -> None:
     port = bench.server.port
     bench.server.close()

@@ -15,6 +15,8 @@ import pytest
 MODULE = "bl_ext.user_default.maquette"
 targets = importlib.import_module(f"{MODULE}.target")
 panels = importlib.import_module(f"{MODULE}.panels")
+axes = importlib.import_module(f"{MODULE}.axes")
+front_arrow = importlib.import_module(f"{MODULE}.front_arrow")
 operators = importlib.import_module(f"{MODULE}.operators")
 
 
@@ -214,6 +216,8 @@ class Layout:
     def __init__(self) -> None:
         self.labels: list[str] = []
         self.buttons: list[str] = []
+        self.menus: list[tuple[str, str]] = []
+        self.shown: list[str] = []
         self.bl_rna = None
 
     def label(self, text="", **_) -> None:
@@ -225,7 +229,14 @@ class Layout:
 
     def operator(self, name, text="", **_):
         self.buttons.append(name)
+        self.shown.append(text)
         return type("Properties", (), {})()
+
+    def menu(self, name, text="", **_) -> None:
+        self.menus.append((name, text))
+
+    def separator(self, **_) -> None:
+        pass
 
     def prop(self, owner, name, **_) -> None:
         assert name in owner.bl_rna.properties, name
@@ -286,3 +297,40 @@ def test_without_a_server_the_panel_says_so_and_offers_to_start_one(cube) -> Non
     with pytest.raises(RuntimeError, match="was not found"):
         bpy.ops.maquette.server_start()
     assert live().fix == "preferences"
+
+
+def test_the_model_menu_names_what_the_server_has(cube) -> None:
+    assert drawn(panels.MAQUETTE_PT_main).menus == [("MAQUETTE_MT_models", "Server's Default")]
+    bpy.ops.maquette.connect()
+    pumped(lambda: len(live().models) == 2)
+    assert drawn(panels.MAQUETTE_PT_main).menus == [("MAQUETTE_MT_models", "pocket (default)")]
+    shown_models = drawn(panels.MAQUETTE_MT_models).shown
+    assert shown_models[0] == "Server's Default (pocket)"
+    assert shown_models[1:] == ["pocket: commercial use allowed", "big: commercial use with conditions"]
+    bpy.ops.maquette.model_choose(model="big")
+    main = drawn(panels.MAQUETTE_PT_main)
+    assert main.menus == [("MAQUETTE_MT_models", "big")]
+    assert "Commercial use with conditions." in main.labels
+    bpy.ops.maquette.model_choose(model="gone")
+    assert "The server has no model 'gone';" in drawn(panels.MAQUETTE_PT_main).labels
+    bpy.ops.maquette.model_choose(model="big")
+    paint("quick")
+    bpy.ops.maquette.wait(timeout=30, apply=True)
+    assert json.loads(shown(cube)["maquette_recipe"])["model"] == "big"
+
+
+def test_the_arrow_stands_before_the_object_and_points_where_its_front_looks() -> None:
+    corners = np.array([[x, y, z] for x in (2, 4) for y in (-1, 1) for z in (0, 2)], float)
+    for front in axes.FRONTS.values():
+        ends = front_arrow.lines(corners, front)
+        start, tip = ends[0]
+        assert np.allclose((tip - start) / np.linalg.norm(tip - start), front)
+        assert ((ends.reshape(-1, 3) - corners.mean(axis=0)) @ np.array(front)).min() > 1  # outside the box
+        assert np.allclose(
+            np.delete(tip, np.argmax(np.abs(front))), np.delete((3, 0, 1), np.argmax(np.abs(front)))
+        )
+
+
+def test_without_a_window_no_arrow_is_drawn(cube) -> None:
+    drawn(panels.MAQUETTE_PT_main)
+    assert front_arrow._handler is None

@@ -67,6 +67,8 @@ def test_a_plane_that_fills_its_tile_is_usable_wherever_it_lies() -> None:
 def test_overlap_wide_faces_and_flat_faces_are_named() -> None:
     assert "more than one face" in uv.usable(plane([LOWER, LOWER]))[1]
     assert "more than one face" in uv.usable(plane([LOWER, (np.array(LOWER) + 1).tolist()]))[1]
+    assert "UVs lie in 2 tiles" in uv.usable(plane([LOWER, (np.array(LOWER) + 1).tolist()]))[1]
+    assert "tiles" not in uv.usable(plane([LOWER, LOWER]))[1]
     assert "one tile" in uv.usable(plane([LOWER, (np.array(UPPER) * 2).tolist()]))[1]
     assert "no area" in uv.usable(plane([LOWER, [[0, 0], [0.5, 0.5], [1, 1]]]))[1]
     assert "not finite" in uv.usable(plane([LOWER, [[0, 0], [np.nan, 1], [0, 1]]]))[1]

@@ -35,7 +35,11 @@ def usable(mesh: Mesh, texture_size: int = 1024) -> tuple[bool, str]:
         return False, f"{flat} faces have no area in the UV map"
     share = overlap(corners, min(_SIDE, max(texture_size, 64)))
     if share >= OVERLAP:
-        return False, f"{100 * share:.0f} % of the used texture belongs to more than one face"
+        reason = f"{100 * share:.0f} % of the used texture belongs to more than one face"
+        tiles = len(np.unique(np.floor(corners.mean(1)), axis=0))
+        if tiles > 1:
+            reason += f" (its UVs lie in {tiles} tiles, which share one texture)"
+        return False, reason
     return True, ""
 
 

@@ -33,9 +33,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from numpy.typing import NDArray
-
-from . import PROTOCOL, __version__, arrays, codec, downloads, happenings, messages, uploads
+from . import PROTOCOL, __version__, codec, downloads, happenings, meanings, messages, uploads
 from .codec import Part
 from .errors import UserError
 
@@ -400,7 +398,8 @@ class Link:
             received = self._downloads.receipt(message, frames)
             self._take((self._uploads.receipt(message) if received is None else received) or [])
         elif message.request_id in self._pending:
-            self._on_answer(self._pending.pop(message.request_id), message, frames)
+            self._happened.append(meanings.of(self._pending.pop(message.request_id), message, frames))
+            self._submissions.pop(message.request_id, None)
 
     def _on_welcome(self, welcome: messages.Welcome) -> None:
         self._server_version = welcome.version
@@ -469,36 +468,3 @@ class Link:
         elif pending or self._follows.pop(request_id, None) or request_id == "none":
             self._submissions.pop(request_id, None)
             self._happened.append(happenings.RequestFailed(request_id, fault))
-
-    def _on_answer(self, asked: messages.Message, answer: messages.Message, frames: list[Part]) -> None:
-        request_id = answer.request_id
-        if isinstance(answer, messages.Accepted) and isinstance(asked, messages.Submit) and answer.job:
-            self._submissions.pop(request_id, None)
-            self._happened.append(happenings.SubmitAccepted(request_id, answer.job))
-        elif isinstance(answer, messages.Accepted) and not isinstance(asked, messages.Submit):
-            self._happened.append(happenings.Done(request_id, answer.job))
-        elif isinstance(answer, messages.Released):
-            self._happened.append(happenings.Done(request_id, freed_mb=answer.freed_mb))
-        elif isinstance(answer, messages.Jobs):
-            self._happened.append(happenings.JobsListed(request_id, answer.jobs))
-        elif isinstance(answer, messages.Models):
-            self._happened.append(happenings.ModelsListed(request_id, answer.models))
-        elif isinstance(answer, messages.Scenes):
-            self._happened.append(happenings.ScenesListed(request_id, answer.scenes))
-        elif isinstance(answer, messages.Frame):
-            colour = picture(answer.colour, frames)
-            depth = picture(answer.depth, frames) if answer.depth else None
-            arrived = happenings.FrameArrived(request_id, answer.view_id, colour, depth, answer.event)
-            self._happened.append(arrived)
-        else:
-            self._submissions.pop(request_id, None)
-            sentence = f"The server answered {type(asked).__name__} with {type(answer).__name__}."
-            fault = messages.Fault(code="protocol.bad", sentence=sentence)
-            self._happened.append(happenings.RequestFailed(request_id, fault))
-
-
-def picture(array: arrays.FrameArray, frames: list[Part]) -> NDArray[Any]:
-    """The array that a message keeps in one of its frames, read-only. Raises UserError if it is not there."""
-    if array.frame >= len(frames):
-        raise UserError("protocol.bad", "A message lacks the picture it announces.")
-    return arrays.from_bytes(array.dtype, array.shape, bytes(frames[array.frame]))

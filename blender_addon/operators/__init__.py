@@ -1,0 +1,23 @@
+"""The buttons: connect, paint, wait, apply, restore, cancel, stop, and the server on this computer.
+
+None waits, except `maquette.wait`, which is for scripts. What goes wrong is reported in a sentence and kept
+on the panel's error line; a script gets it as RuntimeError.
+"""
+
+import bpy
+
+from . import painting, results, server
+
+CLASSES = (*server.CLASSES, *painting.CLASSES, *results.CLASSES)
+
+
+def register() -> None:
+    """Adds the operators."""
+    for kind in CLASSES:
+        bpy.utils.register_class(kind)
+
+
+def unregister() -> None:
+    """Removes the operators."""
+    for kind in reversed(CLASSES):
+        bpy.utils.unregister_class(kind)

@@ -68,6 +68,7 @@ def run(ctx: base.RunContext) -> base.Run:
         torch.device(ctx.device),
     )
     size = chosen.texture_latents * model.factor if chosen.preset == "parity" else target.texture_size
+    yield _LOOKING
     texels = surface.texels(target.positions, target.triangles, target.painted_uvs, size)
     if not len(texels.index):
         raise UserError(

@@ -68,6 +68,8 @@ def prepare(ctx: base.RunContext) -> base.Part[Target]:
     mesh = mesh_input.mesh_of(ctx.inputs["mesh"], ctx.array)
     for note in mesh.notes:
         ctx.warn("mesh.note", note)
+    looking = base.Step(0, 0, "prepare")
+    yield looking
     faces = np.flatnonzero(check.has_area(mesh.positions, mesh.triangles))
     if not len(faces):
         raise UserError(
@@ -94,6 +96,7 @@ def prepare(ctx: base.RunContext) -> base.Part[Target]:
     if existing is not None:
         side = _square_side(existing)
         size = side if masked else size
+    yield looking
     usable, reason = (False, "it has no UV map") if mesh.corner_uvs is None else uv.usable(mesh, size)
     charts = None
     if usable and mesh.corner_uvs is not None:

@@ -10,6 +10,7 @@ from .errors import UserError
 MAX_HEADER = 1024 * 1024  # bytes of the msgpack header
 MAX_FRAMES = 64
 MAX_FRAME = 8 * 1024 * 1024  # bytes of one binary frame
+MAX_MESSAGE = 32 * 1024 * 1024  # bytes of all frames of a message: twice what the largest, a Frame, has
 CHUNK = 1024 * 1024  # bytes of a blob in one message
 CHUNKS_IN_FLIGHT = 8  # so that a cancel never waits behind a texture
 
@@ -117,3 +118,6 @@ def _check_sizes(parts: list[Part]) -> None:
     largest = max((len(p) for p in parts[1:]), default=0)
     if largest > MAX_FRAME:
         raise UserError("protocol.bad", f"A frame of {largest} bytes is over the limit.")
+    whole = sum(len(p) for p in parts[1:])
+    if whole > MAX_MESSAGE:
+        raise UserError("protocol.bad", f"A message of {whole} bytes is over the limit.")

@@ -71,14 +71,25 @@ def test_garbage_is_refused(parts: list[bytes]) -> None:
         [b"x" * (codec.MAX_HEADER + 1)],
         [b"x", *[b""] * (codec.MAX_FRAMES + 1)],
         [b"x", bytes(codec.MAX_FRAME + 1)],
+        [b"x", *[bytes(codec.MAX_FRAME)] * (codec.MAX_MESSAGE // codec.MAX_FRAME), b"x"],
         [b"\x91" * 100_000],
     ],
-    ids=["header", "frames", "frame", "depth"],
+    ids=["header", "frames", "frame", "whole", "depth"],
 )
 def test_what_is_over_a_limit_is_refused(parts: list[Any]) -> None:
     with pytest.raises(UserError) as refused:
         codec.decode_client(parts)
     assert refused.value.code == "protocol.bad"
+
+
+@given(some.sampled_from([b"\xdd", b"\xdf", b"\xc6", b"\xdb"]), some.integers(2**20, 2**32 - 1), ids)
+def test_a_length_that_is_only_announced_is_refused(kind: bytes, length: int, name: str) -> None:
+    bomb = kind + length.to_bytes(4, "big")  # so many items or bytes, none of which follow
+    head = msgspec.msgpack.encode({"type": "Submit", "request_id": name, "method": "m", "params": {}})
+    for header in (bomb, head[:-1] + bomb):
+        with pytest.raises(UserError) as refused:
+            codec.decode_client([header])
+        assert refused.value.code == "protocol.bad"
 
 
 def test_what_is_over_a_limit_is_not_sent() -> None:

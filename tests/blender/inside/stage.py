@@ -34,7 +34,7 @@ if __name__ == "__main__":
     code = 4
     try:
         code = run(sys.argv[1], sys.argv[2])
-    except Exception:
+    except Exception:  # told here, as the exit below shows nothing of it
         logging.exception("the facts could not be run")
     sys.stdout.flush()
     sys.stderr.flush()

@@ -34,6 +34,7 @@ def begin() -> float:
         bpy.ops.object.shade_smooth()
         bpy.ops.view3d.view_axis(type="FRONT")
         bpy.ops.view3d.view_selected()
+        bpy.ops.view3d.view_orbit(angle=0.6, type="ORBITLEFT")  # so that the arrow is seen from the side
     area.spaces.active.region_3d.view_location.x = 0.45  # out from under the sidebar
     area.spaces.active.region_3d.view_distance *= 1.25
     return 0.8
@@ -103,7 +104,7 @@ story = [begin, tab, paint, apply, wait_for_progress]
 def turn() -> float | None:
     try:
         return story.pop(0)() if story else None
-    except Exception:
+    except Exception:  # whatever it is, the session outside must not wait for its whole time
         logging.exception("the panel could not be shown")
         LOG.write_text("failed", encoding="utf-8")
         return None

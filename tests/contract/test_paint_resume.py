@@ -40,15 +40,15 @@ def texture(client: Client, job: str) -> str:
 
 
 def first_steps(client: Client, job: str) -> list[int]:
-    """The first step that each attempt told of."""
+    """The first step of painting that each attempt told of; preparing has none."""
     found: list[int] = []
     fresh = False
     for event in client.events:
         if event.job_id == job and isinstance(event.body, messages.StateBody):
             fresh = event.body.state == "running"
         elif event.job_id == job and isinstance(event.body, messages.ProgressBody) and fresh:
-            found.append(event.body.step)
-            fresh = False
+            found += [event.body.step] if event.body.stage == "paint" else []
+            fresh = event.body.stage != "paint"
     return found
 
 

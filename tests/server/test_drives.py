@@ -14,7 +14,7 @@ MOUNTS = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 30 22 0:40 / /home rw - autofs systemd-1 rw,fd=29
 31 30 0:41 / /home rw,relatime shared:9 - nfs4 server:/home rw,vers=4.2,addr=10.0.0.1
 32 22 0:42 / /mnt/win\040share rw - cifs //server/share rw
-33 22 0:43 / /work rw - 9p hostshare rw,trans=virtio
+33 22 0:43 / /host rw - 9p hostshare rw,trans=virtio
 34 22 0:44 / /shared rw - virtiofs shared rw
 35 22 0:45 / /var/lib/box rw - overlay overlay rw,lowerdir=/a:/b
 36 22 0:46 / /remote rw,nosuid master:1 propagate_from:2 - fuse.sshfs me@there:/ rw
@@ -28,10 +28,10 @@ broken line
     [
         ("/", "ext4", False),
         ("/home", "nfs4", True),
-        ("/home/artist/project/out/.job", "nfs4", True),
+        ("/home/out/.job", "nfs4", True),
         ("/homeless", "ext4", False),
         ("/mnt/win share/project", "cifs", True),
-        ("/work/out", "9p", False),
+        ("/host/out", "9p", False),
         ("/shared/out", "virtiofs", False),
         ("/var/lib/box/data", "overlay", False),
         ("/remote/project", "fuse.sshfs", True),

@@ -1,5 +1,7 @@
 """Facts about one step of Latent-Paint, on tiny checkpoints with random weights."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tiny_models
@@ -13,6 +15,7 @@ from maquette_server.methods.latent_paint import settings as deciding
 from maquette_server.rasterise import choose
 from maquette_server.rendering import surface_view, texture
 from maquette_server.training import seeds
+from maquette_wire.errors import UserError
 
 CPU = torch.device("cpu")
 
@@ -86,6 +89,24 @@ def test_without_a_file_of_its_own_a_model_gets_stable_diffusions_defaults(model
     )
     parity = deciding.resolve(LatentPaintParams(prompt="x", preset="parity"), model.described)
     assert (parity.steps, parity.learning_rate, parity.timesteps) == (5000, 0.01, (0.02, 0.98))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("timesteps", [5, 9]),
+        ("timesteps", [0.9, 0.1]),
+        ("learning_rate", 1e9),
+        ("views_per_step", 10**6),
+        ("background", "sky"),
+        ("steps", {"standard": 10**9}),
+    ],
+)
+def test_a_models_own_numbers_are_bound_like_the_artists(model, name, value):
+    described = dataclasses.replace(model.described, settings={"paint": {name: value}})
+    with pytest.raises(UserError, match=r"maquette\.json") as caught:
+        deciding.resolve(LatentPaintParams(prompt="x"), described)
+    assert caught.value.code == "model.bad"
 
 
 def test_the_texture_gradient_is_the_adjoint_of_the_view_of_the_guidance_gradient(model, ball):

@@ -82,7 +82,7 @@ def apply() -> float:
         assert not thing.material_slots, "one undo takes the painting back"
         bpy.context.view_layer.objects.active = thing
         bpy.ops.maquette.result_apply("EXEC_DEFAULT", True)
-        bpy.context.scene.maquette.latent_paint.prompt = "a dragon made of lava"
+        bpy.context.scene.maquette.latent_paint.prompt = "a green dragon"
         bpy.ops.maquette.paint()
     return 0.5
 

@@ -4,7 +4,7 @@ Diffusion's.
 Sizes follow the model: with latent side n and downsampling f, views are n x n latents, the texture 2 n.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from maquette_wire.errors import UserError
@@ -13,35 +13,44 @@ from msgspec import Meta
 from ...guidance import loading, schedules, score_distillation
 from . import LatentPaintParams
 
+Rate = Annotated[float, Meta(gt=0, le=1)]
+Scale = Annotated[float, Meta(ge=0, le=1000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+
 
 class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Optimiser steps of each preset."""
 
-    draft: Annotated[int, Meta(ge=1)] = 500
-    standard: Annotated[int, Meta(ge=1)] = 1500
-    fine: Annotated[int, Meta(ge=1)] = 2500
+    draft: Count = 500
+    standard: Count = 1500
+    fine: Count = 2500
 
 
 class ModelDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `paint` part of a `maquette.json`; the values here are those for Stable Diffusion."""
 
-    guidance_scale: Annotated[float, Meta(ge=0)] = 100.0
-    guidance_scale_end: Annotated[float, Meta(ge=0)] | None = 30.0
+    guidance_scale: Scale = 100.0
+    guidance_scale_end: Scale | None = 30.0
     """scale at the last step, reached linearly; None keeps `guidance_scale`"""
     weighting: score_distillation.Weighting = "sqrt_alpha_one_minus_alpha"
-    timesteps: tuple[float, float] = (0.02, 0.98)
+    timesteps: tuple[Share, Share] = (0.02, 0.98)
     anneal: schedules.Anneal = "linear"
-    learning_rate: Annotated[float, Meta(gt=0)] = 0.01
-    common_learning_rate: Annotated[float, Meta(gt=0)] | None = None
+    learning_rate: Rate = 0.01
+    common_learning_rate: Rate | None = None
     """of the latent that the whole object shares; None is `learning_rate`"""
     steps: Steps = Steps()
-    views_per_step: Annotated[int, Meta(ge=1)] = 4
+    views_per_step: Annotated[int, Meta(ge=1, le=16)] = 4
     texture_latents: Annotated[int, Meta(ge=4, le=2048)] | None = None
     """side of the latent texture; None is 2 n"""
     bake_views: Annotated[int, Meta(ge=6, le=200)] = 24
     bake_latents: Annotated[int, Meta(ge=4, le=512)] | None = None
     """side of the latents decoded for the bake; None is n"""
-    background: Annotated[str, Meta(pattern="^(mix|flat|learned)$")] = "mix"
+    background: Literal["mix", "flat", "learned"] = "mix"
+
+    def __post_init__(self) -> None:
+        if self.timesteps[0] > self.timesteps[1]:
+            raise ValueError("the lowest of 'timesteps' lies above the highest")
 
 
 class Settings(msgspec.Struct, frozen=True):

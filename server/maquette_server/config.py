@@ -94,7 +94,7 @@ def models_of(config: Config, extra: Mapping[str, str | Path] | None = None) -> 
     return found
 
 
-def describe(name: str, entry: ModelEntry, default: bool) -> messages.ModelInfo:
+def describe(name: str, entry: ModelEntry, default: bool = False) -> messages.ModelInfo:
     """One row of the list of models. A model that cannot be used is listed too; `check_model` says why."""
     info = messages.ModelInfo(name=name, kind=entry.kind, commercial=entry.commercial, default=default)
     try:

@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from maquette_server import config
 
 OUTPUTS = {"texture.png", "mesh.glb", "preview.png", "report.json"}
 REPORT = {
@@ -40,6 +41,10 @@ def test_spot_is_painted_from_a_prompt(data: Path, maquette, tmp_path: Path) -> 
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert set(report) >= REPORT
     assert report["device"].startswith("cpu")
+    assert report["models"] == {"text_to_image": "pocket"}
+    pocket = config.describe("pocket", config.models_of(config.Config())["pocket"])
+    assert report["model_digests"] == {"text_to_image": pocket.digest}
+    assert len(pocket.digest) == 64
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert events[-1]["event"] == "result"
     assert any(e["event"] == "progress" and e["total"] >= 40 for e in events)

@@ -73,10 +73,12 @@ class Outcomes:
         """The job is done, with these items and a report. Raises UserError `disk.full`."""
         job = run.job
         method = self._methods[job.request.method]
+        names = admission.models_for(method, job.request.model, self._models, self._default_model)
+        models = {kind: configuration.describe(name, self._models[name]) for kind, name in names.items()}
         report = reports.build(
             job,
             msgspec.to_builtins(method.read_params(job.request.params)),
-            admission.models_for(method, job.request.model, self._models, self._default_model),
+            models,
             self._ledger.warnings(job),
             run.sampler.peak_mb,
             finished,

@@ -1,6 +1,6 @@
 """`report.json`: what was done, with what, for how long and how well. Its keys are a contract."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,18 +13,19 @@ from . import worker_messages as wire
 def build(
     job: journal.Job,
     params: dict[str, Any],
-    models: dict[str, str],
+    models: Mapping[str, messages.ModelInfo],
     warnings: Iterable[messages.WarningBody],
     peak_host_mb: float,
     finished: wire.Finished,
 ) -> dict[str, Any]:
-    """The report of a finished job. `params` are all settings, `models` the names by kind."""
+    """The report of a finished job. `params` are all settings, `models` the models by kind."""
     return {
         "method": job.request.method,
-        "preset": finished.preset,
+        "preset": finished.preset or params.get("preset", ""),
         "seed": job.request.seed,
         "params": params,
-        "models": models,
+        "models": {kind: model.name for kind, model in models.items()},
+        "model_digests": {kind: model.digest for kind, model in models.items()},
         "device": finished.device,
         "backends": finished.backends,
         "versions": finished.versions,

@@ -21,7 +21,7 @@ from maquette_wire.errors import UserError
 
 from . import follows as following
 from .engine import engine as engines
-from .engine import faults
+from .engine import faults, journal
 from .outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 LISTED = 500  # jobs in one list
 MAX_PARTS = 2  # of a client's message: the header, and the frame of a chunk
 MAX_GREETING = 64 * 1024  # bytes from somebody who is not known yet; a hello has a few hundred
-MAX_FOLLOWS = 256  # of one client
+MAX_FOLLOWS = 256  # of one client; a job that is over does not count
 STRANGERS_ANSWERS = 64 * 1024  # bytes of refusals that may wait for somebody who is not known
 
 
@@ -113,6 +113,8 @@ class Service:
                 for follow in known.follows.values():
                     if follow.job_id in (None, event.job_id):
                         following.deliver(known.outbox, follow, event)
+                if isinstance(event.body, messages.StateBody) and not journal.MAY_BECOME[event.body.state]:
+                    known.follows.pop(event.job_id, None)  # nothing more can happen to that job
         for client in [client for client, known in self._clients.items() if known.outbox.overflown]:
             log.warning("a client does not read its messages and is forgotten")
             self.forget(client)
@@ -252,19 +254,36 @@ class Service:
 
     def _follow(self, client: bytes, known: _Client, message: messages.Follow, frames: list[Part]) -> None:
         follow = following.Follow(message.request_id, message.job_id, message.preview)
-        if message.job_id is not None:
-            self._engine.view(message.job_id)  # refuses a job that is unknown
-        if message.job_id not in known.follows and len(known.follows) >= MAX_FOLLOWS:
+        over = False
+        if message.job_id is not None:  # refuses a job that is unknown
+            over = not journal.MAY_BECOME[self._engine.view(message.job_id).state]
+        if message.job_id not in known.follows and not over and not self._room_to_follow(known):
             raise UserError(
                 "protocol.bad",
-                f"A client follows {MAX_FOLLOWS} jobs at the most.",
+                f"A client follows {MAX_FOLLOWS} unfinished jobs at the most.",
                 hint="Follow all jobs at once instead.",
             )
         events = self._engine.follow(message.after, message.job_id)
-        known.follows[message.job_id] = follow
+        if over:
+            known.follows.pop(message.job_id, None)
+        else:
+            known.follows[message.job_id] = follow
         for event in events:
             following.deliver(known.outbox, follow, event)
         self._engine.refresh_wishes()
+
+    def _room_to_follow(self, known: _Client) -> bool:
+        """Whether the client may follow one more. A job that failed may be resumed, so it is followed on; the
+        one that was asked for first gives its place when there is no other.
+        """
+        if len(known.follows) < MAX_FOLLOWS:
+            return True
+        jobs = self._engine.list()
+        unfinished = {job.job_id for job in jobs if job.state not in messages.FINAL_STATES}
+        given_up = next((name for name in known.follows if name and name not in unfinished), None)
+        if given_up is not None:
+            del known.follows[given_up]
+        return given_up is not None
 
     def _wish(self, job_id: str) -> messages.PreviewWish | None:
         """What one preview must be to serve everybody who follows a job."""

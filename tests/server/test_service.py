@@ -164,6 +164,49 @@ def test_a_client_follows_a_bounded_number_of_jobs(known: Desk, monkeypatch: pyt
     assert known.code(messages.Follow(request_id="g", job_id=jobs[2])) == "protocol.bad"
 
 
+def run_to(desk: Desk, job: str, state: str) -> list[Any]:
+    """Serves until the job is so; what client `a` was told."""
+    while desk.jobs.view(job).state != state:
+        desk.service.publish(desk.jobs.pump(0.1))
+    return desk.answers()
+
+
+def test_jobs_that_are_over_do_not_use_up_what_a_client_may_follow(
+    known: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_FOLLOWS", 2)
+    for number in range(4):
+        job = known.ask(messages.Submit(request_id=f"j{number}", method="counter")).job.job_id
+        known.service.handle(b"a", codec.encode(messages.Follow(request_id=f"f{number}", job_id=job)))
+        told = run_to(known, job, "succeeded")
+        assert not [answer for answer in told if isinstance(answer, messages.Refused)]
+        assert told[-1].body == messages.StateBody(state="succeeded", attempt=1)
+    known.hello()  # as after a lost connection
+    for number in range(3):
+        known.service.handle(b"a", codec.encode(messages.Follow(request_id=f"g{number}", job_id=job)))
+        assert known.answers()[-1].body == messages.StateBody(state="succeeded", attempt=1)
+
+
+def test_a_job_that_failed_is_followed_until_another_needs_the_place(
+    known: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_FOLLOWS", 2)
+    failed = []
+    for number in range(2):
+        submit = messages.Submit(request_id=f"j{number}", method="raiser", params={"what": "user"})
+        failed.append(known.ask(submit).job.job_id)
+        known.ask(messages.Follow(request_id=f"f{number}", job_id=failed[-1]))
+        run_to(known, failed[-1], "failed")
+    known.jobs.control(failed[0], "resume")
+    assert run_to(known, failed[0], "failed")[-1].request_id == "f0"
+    job = known.ask(messages.Submit(request_id="k", method="counter")).job.job_id
+    known.ask(messages.Follow(request_id="g", job_id=job))
+    assert run_to(known, job, "succeeded")[-1].request_id == "g"
+    for again, names in ((failed[1], {"f1"}), (failed[0], set())):
+        known.jobs.control(again, "resume")
+        assert {answer.request_id for answer in run_to(known, again, "failed")} == names
+
+
 def test_pictures_that_wait_for_one_owner_are_bounded(tmp_path: Path) -> None:
     late: list[pictures.Picture] = []
     waiting = pictures.Pictures(executor.Executor(tmp_path, (), 1, lambda: None), "")

@@ -20,6 +20,12 @@ NO_ANSWER_AFTER = 3.0  # s without a Welcome until the panel says that nobody an
 TOKEN_EVERY = 0.5  # s between two looks for the token file while there is no connection
 START_LIMIT = 60.0  # s a server has for coming up
 SHOWN = 8  # jobs of before the start that are listed
+LISTED = 500  # jobs of a list from which it may have been cut by the server
+GONE = messages.Fault(
+    code="job.unknown",
+    sentence="The job is no longer at the server.",
+    hint="It was deleted there; paint again.",
+)
 
 
 class Session:
@@ -48,7 +54,8 @@ class Session:
         self._fetched = fetched.Fetched()
         self._collecting: dict[str, tuple[steps.Work[Package], Callable[[link.Link, Package], None]]] = {}
         """by request id: work that is under way, and what to do with its result"""
-        self._followed: set[str] = set()
+        self._follows: dict[str, str] = {}
+        """job ids by the request id of their follow"""
         self._since = self._token_at = 0.0
         self._complained = False
 
@@ -71,7 +78,7 @@ class Session:
         known = self._token_of(address.port) if address.loopback else None
         conversation = link.Link(self._client_name, token=known.token if known else "")
         self._client = client.Client(address.endpoint, conversation)
-        self._followed = set()
+        self._follows = {}
         self._since, self._token_at, self._complained = time.monotonic(), 0.0, False
         self._set_state("STARTING" if started is not None else "CONNECTING")
 
@@ -188,6 +195,7 @@ class Session:
         if self._client is not None:
             for one in self._client.pump(budget / 2 if self._collecting else budget):
                 self._take(one)
+            self._unfollow_finished()
             self._collect(now + budget)
         if self._client is not None and self.state != "READY":
             self._wait_for_server(now)
@@ -260,9 +268,13 @@ class Session:
 
     def _on_listed(self, listed: tuple[messages.JobInfo, ...]) -> None:
         """Jobs that this Blender sent before its last start, or before the last `connect`, are taken up
-        again.
+        again; those that a whole list lacks have been deleted.
         """
         known = {job.job_id: job for job in self.jobs.values()}
+        there = {info.job_id for info in listed}
+        for job in self.jobs.values():
+            if len(listed) < LISTED and job.job_id and job.job_id not in there and not job.finished:
+                self._fail(job, GONE)
         ours = [(info, self._kept.get(info.job_id)) for info in listed if info.job_id not in known]
         older = {}
         for info, record in reversed([pair for pair in ours if pair[1] is not None][:SHOWN]):
@@ -276,7 +288,7 @@ class Session:
             self._events.append(JobChanged(job))
         self.jobs = {**older, **self.jobs}
         for job in self.jobs.values():
-            if job.job_id and not job.finished and job.job_id not in self._followed:
+            if job.job_id and not job.finished and job.job_id not in self._follows.values():
                 self._follow(job.job_id)
 
     def _on_accepted(self, one: happenings.SubmitAccepted) -> None:
@@ -389,6 +401,10 @@ class Session:
             self._events.append(JobChanged(job))
 
     def _on_refused(self, one: happenings.RequestFailed) -> None:
+        followed = self._by_job_id(self._follows.pop(one.request_id, "none"))
+        if followed is not None and not followed.finished and not followed.items:
+            # Nothing more would be heard of it.
+            self._fail(followed, GONE if one.fault.code == GONE.code else one.fault)
         for job in self.jobs.values():
             digests = {item.digest for item in job.wanted}
             if one.request_id == job.request_id or (job.state == "fetching" and one.request_id in digests):
@@ -429,8 +445,18 @@ class Session:
     def _follow(self, job_id: str) -> None:
         assert self._client is not None
         wish = messages.PreviewWish(max_px=self.preview_px) if self.preview_px else None
-        self._client.link.follow(job_id, wish)
-        self._followed.add(job_id)
+        self._follows[self._client.link.follow(job_id, wish)] = job_id
+
+    def _unfollow_finished(self) -> None:
+        """Finished jobs are not asked for again after a lost connection: a server has room for some follows
+        only. Of a job that failed the sentence may still be on its way.
+        """
+        assert self._client is not None
+        for request_id, job_id in list(self._follows.items()):
+            job = self._by_job_id(job_id)
+            if job is None or (job.finished and (job.state != "failed" or job.fault is not None)):
+                self._client.link.unfollow(job_id)
+                del self._follows[request_id]
 
     def _by_job_id(self, job_id: str) -> Job | None:
         return next((job for job in self.jobs.values() if job.job_id == job_id), None)

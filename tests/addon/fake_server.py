@@ -35,6 +35,7 @@ class FakeServer:
         self.requests: dict[str, messages.Submit] = {}
         self.controls: list[tuple[str, str]] = []
         self.refuse_submit: messages.Fault | None = None
+        self.refuse_follow: dict[str | None, messages.Fault] = {}
         self.history: list[tuple[int, str, messages.EventBody]] = []
         self.follows: dict[str, tuple[bytes, messages.Follow]] = {}
         self.greeted: set[bytes] = set()
@@ -89,6 +90,8 @@ class FakeServer:
             yield self.chunk(name, message.digest, len(held), message.offset), [part]
         elif isinstance(message, messages.Submit):
             yield self.on_submit(message), []
+        elif isinstance(message, messages.Follow) and message.job_id in self.refuse_follow:
+            yield self.refusal(name, self.refuse_follow[message.job_id]), []
         elif isinstance(message, messages.Follow):
             self.follows[name] = (client, message)
             for number, job_id, body in self.history:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from maquette_wire import arrays, errors, messages
@@ -311,6 +312,55 @@ def test_a_job_is_found_again_after_a_restart_of_blender(bench: Any) -> None:
     assert again.record["target"] == {"uid": "u", "digest": "d"}
     assert again.warnings == ["Mind this."]
     assert bench.session.result(again)["texture"][1] == PNG
+
+
+UNKNOWN = messages.Fault(code="job.unknown", sentence="There is no job 'x'.")
+FULL = messages.Fault(code="protocol.bad", sentence="A client follows 256 jobs at the most.")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "sentence"), [(UNKNOWN, "The job is no longer at the server."), (FULL, FULL.sentence)]
+)
+def test_a_job_that_cannot_be_followed_fails_with_a_sentence(
+    bench: Any, refusal: messages.Fault, sentence: str
+) -> None:
+    job = accepted(bench)
+    bench.server.refuse_follow[job.job_id] = refusal
+    bench.connect()
+    bench.until(lambda: job.finished, turns=200)
+    assert job.fault is not None
+    assert (job.state, job.fault.code, job.fault.sentence) == ("failed", refusal.code, sentence)
+    assert not bench.session.busy
+
+
+@pytest.mark.parametrize("others", [0, 499, 500])
+def test_a_job_that_a_whole_list_lacks_is_gone(bench: Any, others: int) -> None:
+    job = accepted(bench)
+    info = bench.server.jobs.pop(job.job_id)
+    for number in range(others):
+        bench.server.jobs[f"other-{number}"] = msgspec.structs.replace(info, job_id=f"other-{number}")
+    listed = []
+    on_listed = bench.session._on_listed
+    bench.session._on_listed = lambda jobs: (on_listed(jobs), listed.append(len(jobs)))
+    bench.connect()
+    bench.until(lambda: bool(listed))
+    assert listed == [others]
+    assert job.state == ("queued" if others == session.LISTED else "failed")
+    assert job.fault is None or job.fault.sentence == "The job is no longer at the server."
+
+
+def test_finished_jobs_are_not_followed_again(bench: Any) -> None:
+    done = accepted(bench)
+    bench.server.tell(done.job_id, messages.StateBody(state="failed", attempt=1))
+    bench.until(lambda: done.finished)
+    bench.server.tell(done.job_id, messages.FailedBody(fault=FULL))
+    bench.until(lambda: done.fault is not None)
+    going = submit(bench)
+    bench.until(lambda: len(bench.server.follows) == 2)
+    bench.server.follows.clear()
+    bench.session._client.link.reconnected()
+    bench.until(lambda: bool(bench.server.follows))
+    assert [follow.job_id for _, follow in bench.server.follows.values()] == [going.job_id]
 
 
 def test_jobs_of_other_clients_are_not_listed(bench: Any) -> None:

@@ -1,5 +1,6 @@
 """Bad input to `maquette paint`: status 2, one sentence, no traceback, and nothing left behind."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -141,6 +142,39 @@ def test_an_output_that_is_a_file_is_refused(here: Path) -> None:
     for out in ("out", "out/deeper"):
         refused(run("paint", "good.obj", "--prompt", "x", "--out", out, "--json"), "output.unusable")
     assert (here / "out").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("out", ["n" * 300, "deep/" + "n" * 300 + "/er", "/".join(["n" * 100] * 45), ""])
+@pytest.mark.parametrize("more", [[], ["--server", ":1"]], ids=["here", "server"])
+def test_an_output_whose_name_cannot_be_used_is_refused(here: Path, out: str, more: list[str]) -> None:
+    before = files(here)
+    refused(run("paint", "good.obj", "--prompt", "x", "--out", out, "--json", *more), "output.unusable")
+    assert files(here) == before
+    watched = run("jobs", "watch", "0123456789ab", "--out", out, "--json", *more)
+    refused(watched, "output.unusable")
+
+
+def test_a_name_that_is_only_just_too_long_for_the_private_folder_is_refused(here: Path) -> None:
+    out = "/".join(["n" * 100] * 45)[: 4090 - len(str(here))]
+    refused(run("paint", "good.obj", "--prompt", "x", "--out", out, "--json"), "output.unusable")
+    assert files(here) == {"good.obj"}
+
+
+def test_an_output_below_a_folder_that_may_not_be_read_is_refused(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exists = Path.exists
+
+    def forbidden(path: Path, **options: bool) -> bool:
+        if "closed" in path.parent.parts:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return exists(path, **options)
+
+    (here / "closed").mkdir()
+    monkeypatch.setattr(Path, "exists", forbidden)
+    refused(run("paint", "good.obj", "--prompt", "x", "--out", "closed/out", "--json"), "output.unusable")
+    monkeypatch.undo()
+    assert files(here) == {"good.obj", "closed"}
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")

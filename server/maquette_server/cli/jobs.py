@@ -74,17 +74,18 @@ def show(job_id: JobId, server: Server = "", as_json: Json = False) -> None:
 @endings.ended
 def watch(
     job_id: JobId,
-    out: Annotated[Path | None, typer.Option(help="Folder to fetch the result into.")] = None,
+    out: Annotated[str | None, typer.Option(metavar="PATH", help="Folder to fetch the result into.")] = None,
     server: Server = "",
     as_json: Json = False,
 ) -> None:
     """Follow a job until it ends; Ctrl-C leaves it running."""
     from . import outputs, progress, remote
 
-    if out is not None:
-        outputs.check(out)
+    place = None if out is None else outputs.folder(out)
+    if place is not None:
+        outputs.check(place)
     with _connected(server) as connection, progress.Reporter(as_json) as reporter:
-        remote.watch(connection, _address(server), job_id, reporter, out)
+        remote.watch(connection, _address(server), job_id, reporter, place)
 
 
 @app.command()

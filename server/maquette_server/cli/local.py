@@ -20,7 +20,7 @@ from maquette_wire.errors import UserError
 
 from .. import config
 from ..engine import engine as engines
-from . import endings, results
+from . import endings, outputs, results
 from .progress import Reporter
 from .request import Request
 
@@ -42,13 +42,17 @@ class Ticket(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 def check(out: Path) -> None:
-    """Raises UserError when the folder holds an unfinished job."""
-    if (out / FOLDER / TICKET).exists():
-        raise UserError(
-            "output.unusable",
-            f"'{out}' holds an unfinished job.",
-            hint=f"Go on with: maquette jobs resume {out}, or give it up with: maquette jobs delete {out}",
-        )
+    """Raises UserError `output.unusable` when the folder holds an unfinished job."""
+    if outputs.exists(out / FOLDER / TICKET):
+        raise _unfinished(out)
+
+
+def _unfinished(out: Path) -> UserError:
+    return UserError(
+        "output.unusable",
+        f"'{out}' holds an unfinished job.",
+        hint=f"Go on with: maquette jobs resume {out}, or give it up with: maquette jobs delete {out}",
+    )
 
 
 def start(
@@ -153,7 +157,7 @@ def remove(out: Path, made: Sequence[Path] = ()) -> None:
 
 def _lacking(out: Path) -> tuple[Path, ...]:
     """The folder and those above it that do not exist yet, the deepest first."""
-    return tuple(folder for folder in (out, *out.parents) if not folder.exists())
+    return tuple(folder for folder in (out, *out.parents) if not outputs.exists(folder))
 
 
 def _prepare(out: Path, ticket: Ticket) -> None:

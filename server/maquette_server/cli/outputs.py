@@ -13,13 +13,18 @@ from typing import Any
 from maquette_wire.errors import UserError
 
 REPORT = "report.json"
+_BENEATH = "x" * 120  # as long as what the private folder of a job has beneath --out
+_LONGEST_SHOWN = 120  # characters of a path in a sentence
 
 
 def check(out: Path) -> None:
     """Raises UserError `output.unusable` when the folder cannot be made or written; makes nothing."""
     place = out
-    while not place.exists() and place != place.parent:
+    while not exists(place) and place != place.parent:
         place = place.parent
+    for name in out.relative_to(place).parts:
+        exists(place / name)  # refuses a name that is too long before there is a folder to put it in
+    exists(out.absolute() / _BENEATH)
     if not place.is_dir():
         raise UserError(
             "output.unusable", f"'{place}' is not a folder.", hint="Choose another place with --out."
@@ -30,6 +35,34 @@ def check(out: Path) -> None:
             f"The folder '{place}' cannot be written.",
             hint="Choose another place with --out, or change its permissions.",
         )
+
+
+def folder(name: str) -> Path:
+    """The folder of that name. Raises UserError `output.unusable` when the name is empty: that is a variable
+    of a script without a value rather than the current folder.
+    """
+    if not name.strip():
+        raise UserError(
+            "output.unusable", "The name of the folder for the result is empty.", hint="Name one with --out."
+        )
+    return Path(name)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder. Raises UserError `output.unusable` when nobody can say."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
+def unusable(path: Path, error: OSError) -> UserError:
+    """The error in words for the user; of a long name both ends."""
+    name = str(path)
+    if len(name) > _LONGEST_SHOWN:
+        name = f"{name[: _LONGEST_SHOWN // 2]}...{name[-_LONGEST_SHOWN // 2 :]}"
+    why = error.strerror or error
+    return UserError("output.unusable", f"'{name}' cannot be used: {why}.", hint="Choose another --out.")
 
 
 def write(out: Path, files: Mapping[str, bytes | Path], report: Mapping[str, Any]) -> list[str]:

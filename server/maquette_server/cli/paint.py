@@ -38,7 +38,7 @@ class RasteriserName(StrEnum):
 def paint(
     mesh: Annotated[Path, typer.Argument(help="OBJ, PLY, GLB, glTF, STL or OFF.")],
     prompt: Annotated[str, typer.Option(help="What the object should look like.")],
-    out: Annotated[Path, typer.Option(help="Folder for the result.")],
+    out: Annotated[str, typer.Option(metavar="PATH", help="Folder for the result.")],
     negative: Annotated[str, typer.Option(help="What it should not look like.")] = "",
     preset: Annotated[Preset, typer.Option(help="How much work to spend.")] = Preset.standard,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps instead of the preset's.")] = None,
@@ -63,7 +63,8 @@ def paint(
     from .. import config
     from . import local, model_names, outputs, progress, remote, request
 
-    outputs.check(out)
+    place = outputs.folder(out)
+    outputs.check(place)
     if server and device:
         raise UserError(
             "params.bad",
@@ -73,7 +74,7 @@ def paint(
     settings = config.load(config.data_folder())
     models: dict[str, str] = {}
     if not server:
-        local.check(out)
+        local.check(place)
         model, models = model_names.resolve(model, settings)
     params = {
         "prompt": prompt,
@@ -97,9 +98,9 @@ def paint(
     )
     with progress.Reporter(as_json) as show:
         if server:
-            remote.run(server, out, asked, digest_of(mesh.read_bytes()), show)
+            remote.run(server, place, asked, digest_of(mesh.read_bytes()), show)
         else:
             entry = config.models_of(settings, models)[model]
             notice = config.describe(model, entry, default=False).notice
             ticket = local.ticket_for(mesh, device or "auto", settings, models)
-            local.start(out, asked, ticket, settings, notice, show)
+            local.start(place, asked, ticket, settings, notice, show)

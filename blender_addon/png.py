@@ -14,31 +14,35 @@ from numpy.typing import NDArray
 from . import steps
 from .wire import errors
 
-ENCODED = 256 * 1024  # bytes that are encoded in one step: 4 to 8 ms
+ENCODED = 64 * 1024  # bytes that are encoded in one step: 2 to 4 ms
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def encode_steps(
     width: int, height: int, rows: Callable[[int, int], NDArray[np.uint8]]
-) -> steps.Steps[bytes]:
-    """A PNG file with straight alpha. `rows(begin, end)` gives u8 [end - begin, W, 4], the top row first."""
+) -> steps.Steps[bytearray]:
+    """A PNG file with straight alpha. `rows(begin, end)` gives u8 [end - begin, W, 4], the top row first.
+
+    Each step adds a chunk of its own, so that none goes over the whole file.
+    """
+    head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    file = bytearray(SIGNATURE + _chunk(b"IHDR", head))
     packer = zlib.compressobj(level=1)  # speed: the file goes to a server once
-    packed = []
     for begin, end in steps.ranges(height, max(1, ENCODED // (4 * width))):
         filtered = np.zeros((end - begin, 1 + width * 4), np.uint8)  # one filter byte (none) before each row
         filtered[:, 1:] = rows(begin, end).reshape(end - begin, width * 4)
-        packed.append(packer.compress(filtered.tobytes()))
+        packed = packer.compress(filtered.data)
+        if packed:
+            file += _chunk(b"IDAT", packed)
         yield filtered.nbytes
-    packed.append(packer.flush())
-    head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", b"".join(packed)) + _chunk(b"IEND", b"")
+    file += _chunk(b"IDAT", packer.flush()) + _chunk(b"IEND", b"")
+    return file
 
 
 def encode(picture: NDArray[np.uint8]) -> bytes:
     """u8 [H, W, 4], top row first, as a PNG file."""
-    return steps.at_once(
-        encode_steps(picture.shape[1], picture.shape[0], lambda begin, end: picture[begin:end])
-    )
+    made = encode_steps(picture.shape[1], picture.shape[0], lambda begin, end: picture[begin:end])
+    return bytes(steps.at_once(made))
 
 
 def size(data: bytes | bytearray) -> tuple[int, int]:

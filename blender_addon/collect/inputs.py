@@ -23,7 +23,7 @@ class Inputs:
         digest = yield from self._keep(view)
         return arrays.ArrayRef(dtype=dtype, shape=shape, digest=digest)
 
-    def file(self, data: bytes) -> steps.Steps[messages.BlobRef]:
+    def file(self, data: bytes | bytearray) -> steps.Steps[messages.BlobRef]:
         """Keeps a file's bytes and returns their reference."""
         digest = yield from self._keep(memoryview(data))
         return messages.BlobRef(digest=digest, size=len(data))

@@ -108,7 +108,7 @@ def read(image: bpy.types.Image) -> Picture:
     return Picture(b"", pixels, width, height)
 
 
-def file_steps(picture: Picture) -> steps.Steps[bytes]:
+def file_steps(picture: Picture) -> steps.Steps[bytes | bytearray]:
     """The image as the bytes of a PNG or JPEG file."""
     if picture.file:
         return picture.file

@@ -1,6 +1,7 @@
 """The small PNG writer, read back by a real reader."""
 
 import io
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -20,6 +21,16 @@ def test_a_written_picture_is_read_back_bit_for_bit(width: int, height: int, see
         assert image.mode == "RGBA"
         assert np.array_equal(np.asarray(image), picture)
     assert png.size(data) == (width, height)
+
+
+def test_no_step_goes_over_the_whole_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (512, 1024, 4), dtype=np.uint8)
+    summed: list[int] = []
+    monkeypatch.setattr(png.zlib, "crc32", lambda data, *more: summed.append(len(data)) or crc32(data, *more))
+    with Image.open(io.BytesIO(png.encode(noise))) as image:
+        assert np.array_equal(np.asarray(image), noise)
+    assert max(summed) < 2 * png.ENCODED
+    assert len(summed) > noise.nbytes // png.ENCODED
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a" * 9, png.SIGNATURE + b"\0" * 30])

@@ -2,7 +2,7 @@
 
 In the bpy modules of `.venv-blender`, each in a process of its own, against a stand-in server here: grids of
 100,000 to a million quads are collected, uploaded, shown in previews of 512 px and painted with a 2048 px
-texture. A *tick* is one call of the timer; drawing is Blender's own time and not in it.
+texture; one of them through a mask, with a 4096 px texture that was drawn in Blender and has no file. A *tick* is one call of the timer; drawing is Blender's own time and not in it.
 """
 
 import importlib.util
@@ -25,6 +25,7 @@ from tests.addon import fake_server
 TITLE = "How long Blender is held while painting"
 VERSIONS = ("4.2", "5.0")
 FACES = (100_000, 500_000, 1_000_000)
+MASKED = (100_000, 4096)  # faces, and pixels along an edge of the texture that a mask keeps
 TICK = 16.0  # ms
 PRESSED = 100.0  # ms, up to 100,000 faces
 SNAPSHOT_EVERY = 0.25  # s
@@ -81,7 +82,7 @@ def build(folder: Path) -> Path:
     return path
 
 
-def child(python: Path, archive: Path, faces: int, folder: Path) -> dict[str, Any]:
+def child(python: Path, archive: Path, faces: int, texture: int, folder: Path) -> dict[str, Any]:
     """What `inside/ticks.py` measured in one Blender."""
     server, out = Server(), folder / "out.json"
     runtime = folder / "run" / "maquette"
@@ -90,7 +91,7 @@ def child(python: Path, archive: Path, faces: int, folder: Path) -> dict[str, An
     (runtime / f"{server.port}.json").write_text(json.dumps(token), encoding="utf-8")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     process = subprocess.Popen(
-        [str(python), str(INSIDE), str(archive), str(faces), str(out)],
+        [str(python), str(INSIDE), str(archive), str(faces), str(texture), str(out)],
         env={
             **inherited,
             "BLENDER_USER_RESOURCES": str(folder / "profile"),
@@ -125,15 +126,16 @@ def run() -> list[frame.Figure]:
             python = frame.ROOT / ".venv-blender" / version / "bin" / "python"
             if not python.exists():
                 continue
-            for faces in FACES:
-                taken = child(python, archive, faces, Path(tempfile.mkdtemp(dir=name)))
-                figures += rows(f"Blender {version}, {faces:,} faces", taken, faces)
+            for faces, texture in (*((faces, 0) for faces in FACES), MASKED):
+                taken = child(python, archive, faces, texture, Path(tempfile.mkdtemp(dir=name)))
+                masked = f", a mask and its {texture} px texture" if texture else ""
+                goal = PRESSED if faces <= 100_000 and not texture else None
+                figures += rows(f"Blender {version}, {faces:,} faces{masked}", taken, goal)
     return figures
 
 
-def rows(where: str, taken: dict[str, Any], faces: int) -> list[frame.Figure]:
-    """The figures of one Blender and one mesh."""
-    goal = PRESSED if faces <= 100_000 else None
+def rows(where: str, taken: dict[str, Any], goal: float | None) -> list[frame.Figure]:
+    """The figures of one Blender and one mesh; `goal` is that of the buttons, in ms."""
     buttons = [
         frame.Figure(f"{where}: button {name.capitalize()}", taken[name], "ms", goal=goal)
         for name in ("paint", "apply")

@@ -1,6 +1,7 @@
 """Runs inside Blender's own Python: paints a grid of FACES faces and prints how long each call held it.
 
-`python ticks.py ZIP FACES OUT.json`, with MAQUETTE_BENCH_PORT and BLENDER_USER_RESOURCES in the environment.
+`python ticks.py ZIP FACES TEXTURE OUT.json`, with MAQUETTE_BENCH_PORT and BLENDER_USER_RESOURCES in the environment.
+With a TEXTURE (pixels along an edge, else 0) the grid has one that was drawn in Blender, and a mask keeps it.
 The server is the stand-in of `benchmarks/ticks.py`, so that only the extension is measured.
 """
 
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 MODULE = "bl_ext.user_default.maquette"
 PATIENCE = 120.0  # s
@@ -25,7 +27,23 @@ def timed(action):
     return 1000 * (time.perf_counter() - start)
 
 
-def main(zip_path: str, faces: int) -> dict[str, list[float] | float]:
+def masked(thing, size):
+    """Gives it a texture without a file, and the scene a mask, so that the texture is sent."""
+    image = bpy.data.images.new("Drawn", size, size)
+    image.pixels.foreach_set(np.random.default_rng(0).random(4 * size * size, np.float32))
+    material = bpy.data.materials.new("Drawn")
+    if material.node_tree is None:
+        material.use_nodes = True
+    tree = material.node_tree
+    picture = tree.nodes.new("ShaderNodeTexImage")
+    picture.image = image
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    tree.links.new(picture.outputs["Color"], shader.inputs["Base Color"])
+    thing.data.materials.append(material)
+    bpy.context.scene.maquette.mask_mode = "SLOT"
+
+
+def main(zip_path: str, faces: int, texture: int) -> dict[str, list[float] | float]:
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
     pump = importlib.import_module(f"{MODULE}.pump")
     bpy.context.preferences.addons[
@@ -35,6 +53,9 @@ def main(zip_path: str, faces: int) -> dict[str, list[float] | float]:
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
     bpy.ops.mesh.primitive_grid_add(x_subdivisions=side, y_subdivisions=side)
+    thing = bpy.context.object
+    if texture:
+        masked(thing, texture)
     rows = bpy.context.window_manager.maquette.jobs
     found: dict[str, list[float] | float] = {"collect": [], "preview": [], "fetch": []}
 
@@ -53,8 +74,7 @@ def main(zip_path: str, faces: int) -> dict[str, list[float] | float]:
     bpy.context.scene.maquette.latent_paint.prompt = "slow"
     found["paint"] = timed(bpy.ops.maquette.paint)
     ticks("collect", lambda: rows[0].state == "running")
-    thing = bpy.context.object
-    ticks("preview", lambda: bool(thing.material_slots))
+    ticks("preview", lambda: bool(thing.maquette.preview))
     shown = len(found["preview"]) + 200
     ticks("preview", lambda: len(found["preview"]) > shown)
     bpy.ops.maquette.stop()
@@ -66,7 +86,8 @@ def main(zip_path: str, faces: int) -> dict[str, list[float] | float]:
 if __name__ == "__main__":
     code = 1
     try:
-        Path(sys.argv[3]).write_text(json.dumps(main(sys.argv[1], int(sys.argv[2]))), encoding="utf-8")
+        found = main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+        Path(sys.argv[4]).write_text(json.dumps(found), encoding="utf-8")
         code = 0
     except Exception:  # told here, as the exit below shows nothing of it
         logging.exception("nothing was measured")

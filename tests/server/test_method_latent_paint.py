@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,17 @@ import painting_jobs
 import pytest
 import tiny_models
 import trimesh
+from maquette_server.baking import pauses, surface
 from maquette_server.geometry import uv_raster
 from maquette_server.guidance import bridge, loading
 from maquette_server.methods import base, latent_paint
-from maquette_server.methods.latent_paint import mask
+from maquette_server.methods.latent_paint import mask, outputs, painting
 from maquette_server.methods.latent_paint import run as story
 from maquette_server.rasterise import embree
 from maquette_wire import arrays, errors, messages
 from painting_jobs import finish
 from PIL import Image
+from scipy import ndimage
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +258,30 @@ def test_a_box_whose_sides_are_all_measured_has_no_reason_to_give(model):
     assert figures["seam_step"] > 0
 
 
+def test_what_no_pixel_shows_is_not_measured_as_seen():
+    needle = np.array([[0, -0.35, 0], [0.002, -0.35, 0], [0.002, 0.85, 0], [0, 0.85, 0]], np.float32)
+    triangles = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    uvs = np.array([[[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 1], [0, 1]]], np.float32)
+    target = SimpleNamespace(
+        positions=needle, triangles=triangles, painted_uvs=uvs, uv_source="own", charts=None,
+        mesh=SimpleNamespace(triangles=triangles),
+    )  # fmt: skip
+    texels = surface.texels(needle, triangles, uvs, 64)
+    unseen = np.zeros(len(texels.index), bool)
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    figures = pauses.drained(outputs.figures(target, grey, texels, unseen, "a bar"))
+    assert figures["visible_unseen"] is None
+    assert "visible_unseen" in figures["not_measured"]
+
+
+def test_a_resumed_job_never_saves_a_step_before_the_one_it_went_on_from(model, monkeypatch):
+    painted = (step for step in story.run(context(model, steps=4)) if step.stage == "paint")
+    saved = next(step for step in painted if step.step == 2).state()
+    monkeypatch.setattr(painting.Painting, "losses", lambda self: {"gradient": float("nan")})
+    again = (step for step in story.run(context(model, steps=4, state=saved)) if step.stage == "paint")
+    assert next(again).state().values["step"] == 2  # the newest state with finite losses
+
+
 def half_mask(side: int = 128) -> np.ndarray:
     mask = np.zeros((side, side), np.uint8)
     mask[:, : side // 2] = 255
@@ -305,6 +332,10 @@ def test_the_glb_of_a_see_through_texture_says_how_its_alpha_is_meant(model):
     assert material(existing)["alphaMode"] == "MASK"
     existing[..., 3] = 255
     assert material(existing)["alphaMode"] == "OPAQUE"
+    used = uv_raster.rasterise(box()[2], 128).face >= 0
+    existing[..., 3][~ndimage.binary_dilation(used, iterations=2)] = 0
+    assert (existing[..., 3] == 0).any()
+    assert material(existing)["alphaMode"] == "OPAQUE"  # no face shows what is clear
 
 
 def test_over_transparency_a_feather_mixes_alpha_and_lets_no_hidden_colour_through():

@@ -81,11 +81,11 @@ def write(
     )
 
 
-def alpha_mode(texture: NDArray[np.uint8]) -> AlphaMode:
-    """How a viewer is to take the alpha of a texture [H, W, 3 or 4]: not at all, as holes, or as degrees."""
-    if texture.shape[2] == 3 or bool((texture[..., 3] == 255).all()):
+def alpha_mode(texels: NDArray[np.uint8]) -> AlphaMode:
+    """How a viewer is to take the alpha of texels [..., 3 or 4]: not at all, as holes, or as degrees."""
+    if texels.shape[-1] == 3 or bool((texels[..., 3] == 255).all()):
         return "OPAQUE"
-    return "MASK" if bool(np.isin(texture[..., 3], (0, 255)).all()) else "BLEND"
+    return "MASK" if bool(np.isin(texels[..., 3], (0, 255)).all()) else "BLEND"
 
 
 def split_at_seams(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ...baking import pauses, surface
 from ...cameras import sampling
@@ -17,6 +18,7 @@ from . import target as targets
 
 _VIEW = 320  # pixels of one view of preview.png
 _SHADE = 0.35
+_NO_PIXEL = "no pixel of the preview's views is filled by the object"
 
 
 def drawn(target: targets.Target, texture: NDArray[np.uint8]) -> list[base.Item]:
@@ -28,15 +30,20 @@ def drawn(target: targets.Target, texture: NDArray[np.uint8]) -> list[base.Item]
 
 
 def items(
-    target: targets.Target, texture: NDArray[np.uint8], rasteriser: str
+    target: targets.Target, texture: NDArray[np.uint8], used: NDArray[np.bool_], rasteriser: str
 ) -> pauses.Pausing[list[base.Item]]:
-    """texture.png, uv, mesh.glb, preview.png; pauses after each view. texture: [S, S, 3 or 4]."""
+    """texture.png, uv, mesh.glb, preview.png; pauses after each view.
+
+    texture: [S, S, 3 or 4].  used: [S, S], True inside charts.
+    """
     seen = textured_mesh.TexturedMesh(
         target.positions, target.triangles, target.painted_uvs, texture, rasteriser
     )
     given = drawn(target, texture)
     yield
-    model = glb.write(target.mesh, target.corner_uvs, given[0].data, glb.alpha_mode(texture))
+    # A linear filter reads one texel beyond the charts; farther out no viewer looks.
+    shown = texture[ndimage.binary_dilation(used, np.ones((3, 3), bool))]
+    model = glb.write(target.mesh, target.corner_uvs, given[0].data, glb.alpha_mode(shown))
     yield
     preview = yield from sheet(seen)
     return [
@@ -76,13 +83,17 @@ def figures(
         "charts": target.charts,
         "texture_size": texture.shape[0],
         "unseen_texels": None if seen is None else float(1 - seen.mean()),
-        "visible_unseen": None if seen is None else (yield from _visible_unseen(target, texels, seen)),
+        "visible_unseen": None,
         "seam_step": seams.step_ratio(target.positions, target.triangles, target.painted_uvs, texture),
         "not_measured": why,
     }
     if seen is None:
         sentence = "the texture was decoded as a whole, not painted from views"
         why |= {"unseen_texels": sentence, "visible_unseen": sentence}
+    else:
+        result["visible_unseen"] = yield from _visible_unseen(target, texels, seen)
+        if result["visible_unseen"] is None:
+            why["visible_unseen"] = _NO_PIXEL
     if result["seam_step"] is None:
         why["seam_step"] = "the UV map has no edge that is cut, or none that is not"
     named = [name for name in colour_names.NAMES if re.search(rf"\b{name}\b", prompt.lower())]
@@ -91,21 +102,23 @@ def figures(
         pixels = (yield from _pixels(colours)) / 255
         result["named_colour"] = {named[0]: colour_names.share(pixels, named[0]) if len(pixels) else None}
         if not len(pixels):
-            why["named_colour"] = "no pixel of the preview's views is filled by the object"
+            why["named_colour"] = _NO_PIXEL
     return result
 
 
 def _visible_unseen(
     target: targets.Target, texels: surface.SurfaceTexels, seen: NDArray[np.bool_]
-) -> pauses.Pausing[float]:
+) -> pauses.Pausing[float | None]:
+    """Share of the object's pixels, from the eight views, that show texels filled from nearby; None when
+    there is no such pixel.
+    """
     if seen.all():
         return 0.0
-    """Share of the object's pixels, from the eight views, that show texels filled from nearby."""
     marks = np.zeros((texels.side, texels.side, 3), np.uint8)
     marks.reshape(-1, 3)[texels.index[~seen]] = 255
     drawn = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, marks)
     pixels = yield from _pixels(drawn)
-    return float((pixels[:, 0] > 127).mean()) if len(pixels) else 0.0
+    return float((pixels[:, 0] > 127).mean()) if len(pixels) else None
 
 
 def _pixels(seen: textured_mesh.TexturedMesh) -> pauses.Pausing[NDArray[np.uint8]]:

@@ -105,7 +105,7 @@ def run(ctx: base.RunContext) -> base.Run:
         return base.Snapshot(outputs.drawn(target, picture), _with_alpha(picture))
 
     ctx.timer.stage("paint")
-    task = _Resumable(work, targets.saved_atlas(target))
+    task = _Resumable(work, targets.saved_atlas(target), first)
     done = yield from loop.optimise(task, first, chosen.steps, "paint", snapshot)
 
     ctx.timer.stage("bake")
@@ -142,7 +142,7 @@ def run(ctx: base.RunContext) -> base.Run:
             f"{figures['visible_unseen']:.0%} of what one sees of the object was hidden from every view; "
             "it was filled from nearby.",
         )
-    items = yield from base.telling(outputs.items(target, picture, params.rasteriser), writing)
+    items = yield from base.telling(outputs.items(target, picture, texels.used, params.rasteriser), writing)
     return base.Result(
         items,
         figures,
@@ -155,16 +155,19 @@ def run(ctx: base.RunContext) -> base.Run:
 class _Resumable:
     """The painting with its atlas and step number in every checkpoint."""
 
-    def __init__(self, work: painting.Painting, atlas: base.State) -> None:
+    def __init__(self, work: painting.Painting, atlas: base.State, first: int) -> None:
         self._work = work
         self._atlas = atlas
-        self._step = 0
+        self._step = first
         self.losses = work.losses
-        self.rewind = work.rewind
 
     def advance(self, step: int) -> None:
         self._work.advance(step)
         self._step = step + 1
+
+    def rewind(self, state: base.State) -> None:
+        self._work.rewind(state)
+        self._step = int(state.values["step"])
 
     def state(self) -> base.State:
         return self.at(self._step)

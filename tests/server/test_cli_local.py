@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from maquette_server.cli import local
 from maquette_server.cli.app import app
+from maquette_server.engine import folder
 from typer.testing import CliRunner, Result
 
 from tests.server import cli_stand_in
@@ -225,7 +227,7 @@ def _read_only(*arguments: object, **options: object) -> None:
     [
         ("pathlib.Path.mkdir", _full, "disk.full"),
         ("maquette_server.cli.local.os.fsync", _full, "disk.full"),
-        ("maquette_server.cli.local.os.replace", _full, "disk.full"),
+        ("maquette_server.cli.local.msgspec.json.encode", _full, "disk.full"),
         ("maquette_server.engine.folder.Hold.tell", _full, "disk.full"),
         ("maquette_server.engine.journal.sqlite3.connect", _full, "disk.full"),
         ("maquette_server.engine.blobs.BlobStore.add", _full, "disk.full"),
@@ -247,6 +249,42 @@ def test_a_job_that_cannot_be_written_down_leaves_nothing(
     monkeypatch.undo()
     after = {path for path in tmp_path.rglob("*") if "home" not in path.parts}
     assert {path for path in after - before if "__pycache__" not in path.parts} == set()
+
+
+@pytest.mark.parametrize("check", ["before the other's ticket", "after it"])
+def test_a_second_command_in_the_same_folder_leaves_the_first_alone(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: str
+) -> None:
+    first = start("paint", here, "--prompt", "x", "--out", "out", "--steps", "250", "--json", cwd=tmp_path)
+    wait_for_step(first, 5)
+    ticket = Path("out/.job/ticket.json").read_bytes()
+    if check.startswith("before"):
+        monkeypatch.setattr("maquette_server.cli.local.check", lambda out: None)
+    second = invoke("paint", here, "--prompt", "y", "--out", "out")
+    assert second.exit_code == 2
+    assert json.loads(second.stdout.splitlines()[-1])["code"] == "output.unusable"
+    assert Path("out/.job/ticket.json").read_bytes() == ticket
+    rest, said = first.communicate(timeout=60)
+    assert first.returncode == 0, said
+    assert json.loads(rest.splitlines()[-1])["event"] == "result"
+
+
+def test_a_folder_that_another_command_took_over_is_left_to_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`jobs resume OUT` may come between the ticket and the lock."""
+    prepare = local._prepare
+    others: list[folder.Hold] = []
+
+    def overtaken(out: Path, *arguments: Any) -> None:
+        prepare(out, *arguments)
+        others.append(folder.Hold(out / ".job", ""))
+
+    monkeypatch.setattr(local, "_prepare", overtaken)
+    result = invoke("paint", here, "--prompt", "x", "--out", "out")
+    assert json.loads(result.stdout.splitlines()[-1])["code"] == "data.in_use"
+    assert Path("out/.job/ticket.json").exists()
+    others[0].release()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")

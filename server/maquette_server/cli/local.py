@@ -68,8 +68,8 @@ def start(
     made = _lacking(out)
     job_id = ""
     with _interrupted_once() as shield:
+        _prepare(out, ticket, made)  # from here on the folder is this command's
         try:
-            _prepare(out, ticket)
             with _running(out / FOLDER, ticket, settings, shield) as engine:
                 for blob in request.blobs.values():
                     engine.put_bytes(blob)
@@ -83,9 +83,11 @@ def start(
                 remove(out, made)
             raise
         except BaseException as error:
-            # Before the submission there is nothing to go on with; after it the job stays whatever happens.
+            # Before the submission there is nothing to go on with, unless somebody else took the ticket and
+            # works in the folder; after it the job stays whatever happens.
             if not job_id:
-                remove(out, made)
+                if not (isinstance(error, UserError) and error.code == "data.in_use"):
+                    remove(out, made)
             elif isinstance(error, KeyboardInterrupt):
                 raise _stopped(out, job_id, show) from None
             raise
@@ -150,8 +152,13 @@ def give_up(out: Path) -> None:
 def remove(out: Path, made: Sequence[Path] = ()) -> None:
     """Removes the private folder, and of those `made` for the job (the deepest first) the empty ones."""
     shutil.rmtree(out / FOLDER, ignore_errors=True)
-    for folder in made:
-        with suppress(OSError):  # not empty, or never made
+    _remove_empty(made)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Removes those of the folders that are there and empty."""
+    for folder in folders:
+        with suppress(OSError):
             folder.rmdir()
 
 
@@ -160,23 +167,34 @@ def _lacking(out: Path) -> tuple[Path, ...]:
     return tuple(folder for folder in (out, *out.parents) if not outputs.exists(folder))
 
 
-def _prepare(out: Path, ticket: Ticket) -> None:
-    """The private folder with its whole ticket. Raises UserError `output.unusable`, `disk.full`."""
+def _prepare(out: Path, ticket: Ticket, made: Sequence[Path]) -> None:
+    """The private folder with its ticket. The ticket is made by one command only, whose the folder then is.
+    Whatever goes wrong, nothing of it stays, nor those of the folders `made` for it that are empty.
+
+    Raises UserError `output.unusable`, `disk.full`.
+    """
     folder = out / FOLDER
-    temporary = folder / f"{TICKET}.new"
+    ours = False
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with temporary.open("wb") as file:
+        with (folder / TICKET).open("xb") as file:
+            ours = True
             file.write(msgspec.json.encode(ticket))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, folder / TICKET)
-    except OSError as error:
+    except BaseException as error:
+        if ours:
+            remove(out, made)
+        else:
+            _remove_empty((folder, *made))
+        if not isinstance(error, OSError):
+            raise
+        if isinstance(error, FileExistsError) and (folder / TICKET).exists():
+            raise _unfinished(out) from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             sentence = f"The disk is full: '{out}' cannot be written."
             raise UserError("disk.full", sentence, hint="Make room, or choose another --out.") from error
-        sentence = f"'{out}' cannot be written: {error.strerror or error}."
-        raise UserError("output.unusable", sentence, hint="Choose another --out.") from error
+        raise outputs.unusable(out, error) from error
 
 
 def ticket_for(mesh_path: Path, device: str, settings: config.Config, models: dict[str, str]) -> Ticket:

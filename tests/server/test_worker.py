@@ -1,12 +1,16 @@
 """Parts of the worker on their own: time, state, faults."""
 
 import itertools
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from maquette_server.engine import attempts
+from maquette_server.engine import worker_messages as wire
 from maquette_server.methods import base
-from maquette_server.worker import faults, states, timing
+from maquette_server.worker import attempt, faults, models, states, timing
+from maquette_wire import messages
 from maquette_wire.errors import UserError
 
 
@@ -78,3 +82,37 @@ def test_a_full_disk_is_known_behind_another_error() -> None:
     outer = RuntimeError("could not save")
     outer.__cause__ = OSError(28, "No space left on device")
     assert faults.disk_full(outer)
+
+
+def test_pauses_are_told_now_and_then_and_both_ends_of_a_stage_always(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    told: list[messages.ProgressBody] = []
+
+    def send(message: wire.FromWorker) -> None:
+        assert not isinstance(message, wire.Broke), message
+        if isinstance(message, wire.Progressed):
+            told.append(message.body)
+
+    request = wire.Request(
+        job_id="a",
+        attempt=1,
+        method="pauser",
+        package="standins",
+        params={"pauses": 1000},
+        inputs=(),
+        seed=0,
+        models={},
+        job_folder=str(tmp_path),
+        blob_folder=str(tmp_path),
+        checkpoint_seconds=10.0,
+        budget=1,
+    )
+    began = time.monotonic()
+    attempt.Attempt(request, "cpu", models.Models(), send, lambda: None).run()
+    in_between = (time.monotonic() - began) / attempt.PROGRESS_SPACING
+    places = [(body.stage, body.step) for body in told]
+    ends = [("prepare", 0), ("paint", 1), ("paint", 1000), ("bake", 1000)]
+    assert [place for place in dict.fromkeys(places) if place in ends] == ends
+    assert len(places) <= len(ends) + in_between

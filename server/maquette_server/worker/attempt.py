@@ -49,7 +49,8 @@ class Attempt:
         self._clock = timing.WorkClock()
         self._forecast = timing.Forecast()
         self._step = 0
-        self._stage = ""
+        self._place = ("", False)
+        """stage that was told last, and whether it was at its last step"""
         self._told = self._snapped_at = 0.0
         self._snapshot_cost = self._checkpoint_cost = 0.0
         self._checkpointed_at = 0.0
@@ -164,10 +165,12 @@ class Attempt:
         return None
 
     def _tell(self, step: base.Step) -> None:
+        """Says how far it is: at once when a stage begins or has come to its last step, else now and then."""
         now = time.monotonic()
-        if now - self._told < PROGRESS_SPACING and step.stage == self._stage and step.step < step.total:
+        place = (step.stage, step.step == step.total)
+        if now - self._told < PROGRESS_SPACING and place in (self._place, (self._place[0], False)):
             return
-        self._told, self._stage = now, step.stage
+        self._told, self._place = now, place
         body = messages.ProgressBody(
             step=step.step,
             total=step.total,

@@ -22,8 +22,8 @@ def even_out(
     """[N, C], the values of the texels after blending; pauses on the way.
 
     values: [N, C].  cuts: [E, 2, 3], end points of the cut edges, in the frame of the texels.  radius: width
-    of the band on either side of a cut and size of the grid's cells, about one pixel of the pictures that
-    were baked.
+    of the band on either side of a cut and size of the grid's cells, a few pixels of the pictures that were
+    baked.
     """
     if not len(cuts) or radius <= 0:
         return values

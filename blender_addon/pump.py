@@ -27,8 +27,10 @@ ROWS = 16
 _session: session.Session | None = None
 _picture: session.PreviewArrived | None = None
 """the newest preview that waits to be shown"""
-_late: set[str] = set()
-"""request ids of the jobs whose result is applied when it has come"""
+_late: dict[str, str] = {}
+"""request ids of the jobs whose result is applied when it has come, and what that waits for since"""
+TOOL_RUNS = "It is applied when the tool that is running has ended; Apply does it now."
+OTHER_MODE = "It is applied when you are in object mode; Apply does it now."
 
 
 def running() -> session.Session:
@@ -58,7 +60,7 @@ def tick() -> float:
         complain(_internal_fault())
     if _session.collecting or _picture is not None:
         return COLLECTING
-    return BUSY if _session.busy else IDLE
+    return BUSY if _session.busy or _late else IDLE
 
 
 def wake() -> None:
@@ -83,8 +85,8 @@ def _turn(story: session.Session) -> None:
             _picture = event  # an older one is replaced
             continue
         mirror(event)
-        if isinstance(event, session.JobChanged) and event.job.finished:
-            _apply_late(event.job)
+    for request_id in list(_late):
+        _apply_late(story, request_id)
     if happened:
         _redraw()
 
@@ -97,27 +99,52 @@ def _show(event: session.PreviewArrived) -> bool:
 
 
 def apply_when_here(job: session.Job) -> None:
-    """Fetches a result that is on the server only; Apply is pressed again when it has come. Raises
-    UserError.
+    """Fetches a result that is on the server only, and applies it when it has come and the artist's hands are
+    free. Raises UserError.
     """
     running().ask_result(job)
-    _late.add(job.request_id)
+    _late[job.request_id] = ""
     wake()
 
 
-def _apply_late(job: session.Job) -> None:
+def _apply_late(story: session.Session, request_id: str) -> None:
     """The same undo step as at once, and the same sentence if it cannot be."""
-    if job.request_id not in _late:
+    job = story.jobs.get(request_id)
+    if job is None or not job.asked:  # it failed, was given up, or has been applied by hand
+        del _late[request_id]
+    elif not job.finished:
         return
-    _late.remove(job.request_id)
-    if not job.asked:
-        return  # it failed or was given up
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-        try:
-            bpy.ops.maquette.result_apply("EXEC_DEFAULT", True, request_id=job.request_id)
-        except RuntimeError as error:  # what the operator reports; the error line has it too
-            log.info("not applied: %s", error)
-    running().applied(job)
+    elif _late[request_id] != (waits_for := _hindrance(job)):
+        _late[request_id] = waits_for
+    elif waits_for:
+        return
+    else:
+        del _late[request_id]
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+            try:
+                bpy.ops.maquette.result_apply("EXEC_DEFAULT", True, request_id=request_id)
+            except RuntimeError as error:  # what the operator reports; the error line has it too
+                log.info("not applied: %s", error)
+        story.applied(job)
+    if job is not None:
+        mirror(session.JobChanged(job))
+        _redraw()
+
+
+def _hindrance(job: session.Job) -> str:
+    """Why nothing may be applied unasked now, empty when it may: applying goes through object mode, which
+    would end what the artist is doing.
+    """
+    if _tool_runs():
+        return TOOL_RUNS
+    things = {window.view_layer.objects.active for window in bpy.context.window_manager.windows} - {None}
+    uid = str(job.record["target"]["uid"])
+    things |= {thing for thing in bpy.data.objects if thing.maquette.uid == uid}
+    return OTHER_MODE if any(thing.mode != "OBJECT" for thing in things) else ""
+
+
+def _tool_runs() -> bool:
+    return any(window.modal_operators for window in bpy.context.window_manager.windows)
 
 
 def mirror(event: session.ConnectionChanged | session.ModelsChanged | session.JobChanged) -> None:
@@ -179,6 +206,15 @@ def without_previews(*_: object) -> None:
 
 
 @bpy.app.handlers.persistent
+def before_load(*_: object) -> None:
+    """What was asked for in this file is not applied in another."""
+    for request_id in _late:
+        if _session is not None and request_id in _session.jobs:
+            _session.applied(_session.jobs[request_id])
+    _late.clear()
+
+
+@bpy.app.handlers.persistent
 def after_load(*_: object) -> None:
     """The live state comes back after a file was loaded; a preview that an automatic save kept does not."""
     preview.remove_all()
@@ -192,6 +228,7 @@ def _handlers() -> tuple[tuple[list[object], object], ...]:
     coming = (handlers.undo_post, handlers.redo_post)
     return (
         *((which, without_previews) for which in leaving + coming),
+        (handlers.load_pre, before_load),
         (handlers.load_post, after_load),
         (handlers.depsgraph_update_post, unchanged.touched),
     )
@@ -246,7 +283,7 @@ def _fill(row: props.MAQUETTE_PG_job, job: session.Job) -> None:
     row.stage, row.step, row.total = job.stage, job.step, job.total
     row.seconds_left = -1.0 if job.seconds_left is None else job.seconds_left
     row.warnings = "\n".join(job.warnings)
-    row.sentence = job.fault.sentence if job.fault is not None else ""
+    row.sentence = job.fault.sentence if job.fault is not None else _late.get(job.request_id, "")
     row.hint = job.fault.hint if job.fault is not None else ""
     row.has_result = job.state == "succeeded"
 

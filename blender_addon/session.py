@@ -83,13 +83,16 @@ class Session:
         self._set_state("STARTING" if started is not None else "CONNECTING")
 
     def close(self, why: messages.Fault | None = None) -> None:
-        """Lets go of the server; jobs go on there. Requests that it has not accepted are given up."""
+        """Lets go of the server; jobs go on there. Requests that it has not accepted are given up, and so are
+        wishes for results.
+        """
         why = why or messages.Fault(code="address.no_answer", sentence="It was not sent.")
         if self._client is not None:
             self._client.close()
             self._client = None
         self._collecting.clear()
         for job in self.jobs.values():
+            job.asked = False
             if not job.job_id and not job.finished:
                 self._fail(job, why)
         self._set_state("OFF")

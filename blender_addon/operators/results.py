@@ -40,6 +40,7 @@ class MAQUETTE_OT_result_apply(bpy.types.Operator):
             self.report({"INFO"}, f"The result for '{job.label}' is fetched, and applied when it is here.")
             return REFUSED
         apply(context, job)
+        pump.running().applied(job)
         return DONE
 
 

@@ -16,6 +16,7 @@ MODULE = "bl_ext.user_default.maquette"
 targets = importlib.import_module(f"{MODULE}.target")
 panels = importlib.import_module(f"{MODULE}.panels")
 axes = importlib.import_module(f"{MODULE}.axes")
+pump = importlib.import_module(f"{MODULE}.pump")
 front_arrow = importlib.import_module(f"{MODULE}.front_arrow")
 operators = importlib.import_module(f"{MODULE}.operators")
 
@@ -181,6 +182,98 @@ def test_an_older_result_is_fetched_and_applied_when_it_is_here(cube) -> None:
     bpy.ops.maquette.result_restore()
     assert bpy.ops.maquette.wait(timeout=30, apply=True, request_id=older) == {"FINISHED"}
     assert shown(cube).name.startswith("Cube Maquette")
+
+
+@pytest.fixture
+def older(cube) -> str:
+    """The id of a job whose result is on the server only, and is asked for."""
+    request_id = paint("quick").request_id
+    bpy.ops.maquette.wait(timeout=30)
+    paint("quick")
+    bpy.ops.maquette.wait(timeout=30)
+    assert bpy.ops.maquette.result_apply(request_id=request_id) == {"CANCELLED"}
+    return request_id
+
+
+def waiting(request_id, sentence, turns=20) -> None:
+    """Its result has come, is not applied, and says why."""
+    pumped(lambda: live().jobs[1].has_result and live().jobs[1].sentence)
+    for _ in range(turns):
+        pump.tick()
+    assert (live().jobs[1].request_id, live().jobs[1].sentence) == (request_id, sentence)
+
+
+@pytest.mark.parametrize("mode", ["EDIT", "SCULPT"])
+def test_a_late_result_waits_for_object_mode(cube, older, mode) -> None:
+    bpy.ops.object.mode_set(mode=mode)
+    waiting(older, pump.OTHER_MODE)
+    assert (cube.mode, len(cube.material_slots)) == (mode, 0)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    pumped(lambda: bool(cube.material_slots))
+    assert live().jobs[1].sentence == ""
+    assert not pump._late
+
+
+def test_a_late_result_waits_while_another_object_is_edited(cube, older) -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode="EDIT")
+    waiting(older, pump.OTHER_MODE)
+    assert bpy.context.object.mode == "EDIT"
+
+
+class MAQUETTE_OT_test_tool(bpy.types.Operator):
+    bl_idname = "maquette_test.tool"
+    bl_label = "A Tool That Runs"
+
+    def execute(self, context):
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context, event):
+        return {"PASS_THROUGH"}
+
+
+def test_a_late_result_waits_for_the_end_of_a_running_tool(cube, older, monkeypatch) -> None:
+    bpy.utils.register_class(MAQUETTE_OT_test_tool)
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.maquette_test.tool()
+    waiting(older, pump.TOOL_RUNS)
+    assert not cube.material_slots
+    bpy.utils.unregister_class(MAQUETTE_OT_test_tool)
+    monkeypatch.setattr(pump, "_tool_runs", lambda: False)  # without events Blender ends no tool
+    pumped(lambda: bool(cube.material_slots))
+
+
+def test_a_waiting_result_that_is_applied_by_hand_is_applied_once(cube, older) -> None:
+    bpy.ops.object.mode_set(mode="EDIT")
+    waiting(older, pump.OTHER_MODE)
+    assert bpy.ops.maquette.result_apply(request_id=older) == {"FINISHED"}
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.ops.maquette.result_restore()
+    for _ in range(20):
+        pump.tick()
+    assert shown(cube) is None
+    assert (pump._late, live().jobs[1].sentence) == ({}, "")
+
+
+def test_a_late_result_is_not_applied_in_another_file(cube, older, tmp_path) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "file.blend"))
+    assert not pump._late
+    pumped(lambda: live().jobs[1].has_result)
+    for _ in range(20):
+        pump.tick()
+    assert not bpy.data.objects["Cube"].material_slots
+
+
+def test_a_late_result_is_given_up_with_the_connection(cube, older) -> None:
+    bpy.ops.maquette.disconnect()
+    assert not pump._late
+    bpy.ops.maquette.connect()
+    pumped(lambda: live().connection == "READY" and all(row.state == "succeeded" for row in live().jobs))
+    for _ in range(20):
+        pump.tick()
+    assert not cube.material_slots
 
 
 def test_a_result_that_cannot_be_applied_late_says_why(cube) -> None:

@@ -2,7 +2,8 @@
 
 In the bpy modules of `.venv-blender`, each in a process of its own, against a stand-in server here: grids of
 100,000 to a million quads are collected, uploaded, shown in previews of 512 px and painted with a 2048 px
-texture; one of them through a mask, with a 4096 px texture that was drawn in Blender and has no file. A *tick* is one call of the timer; drawing is Blender's own time and not in it.
+texture; one of them through a mask, with a 4096 px texture that was drawn in Blender and has no file. A
+*tick* is one call of the timer; drawing is Blender's own time and not in it.
 """
 
 import importlib.util

@@ -1,8 +1,8 @@
 """Runs inside Blender's own Python: paints a grid of FACES faces and prints how long each call held it.
 
-`python ticks.py ZIP FACES TEXTURE OUT.json`, with MAQUETTE_BENCH_PORT and BLENDER_USER_RESOURCES in the environment.
-With a TEXTURE (pixels along an edge, else 0) the grid has one that was drawn in Blender, and a mask keeps it.
-The server is the stand-in of `benchmarks/ticks.py`, so that only the extension is measured.
+`python ticks.py ZIP FACES TEXTURE OUT.json`, with MAQUETTE_BENCH_PORT and BLENDER_USER_RESOURCES in the
+environment. With a TEXTURE (pixels along an edge, else 0) the grid has one that was drawn in Blender, and a
+mask keeps it. The server is the stand-in of `benchmarks/ticks.py`, so that only the extension is measured.
 """
 
 import importlib

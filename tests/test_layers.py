@@ -78,9 +78,10 @@ ADDON: dict[str, set[str]] = {
     "session": {"jobs", "fetched", "steps", "client", "records", "folders", "local_server", "wire"},
     # with bpy
     "target": {"axes", "steps", "wire"},
-    "collect": {"target", "axes", "png", "steps", "wire"},
+    "materials": set(),
+    "collect": {"target", "materials", "axes", "png", "steps", "wire"},
     "unchanged": {"target", "steps"},
-    "apply": {"target", "unchanged", "axes", "png", "wire"},
+    "apply": {"target", "materials", "unchanged", "axes", "png", "wire"},
     "methods": {"axes", "wire"},
     "preferences": {"wire"},
     "props": {"methods"},

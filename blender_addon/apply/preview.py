@@ -47,8 +47,8 @@ def show(record: dict[str, Any], picture: NDArray[np.uint8], uvs: NDArray[np.flo
             return False
         if new:
             return None
-        image = bpy.data.images.new(UV_LAYER, picture.shape[1], picture.shape[0], alpha=False)
-        material = texture.material_of(UV_LAYER, image, layer)
+        image = bpy.data.images.new(UV_LAYER, picture.shape[1], picture.shape[0], alpha=True)
+        material = texture.material_of(UV_LAYER, image, layer, slots.shown(thing, target.slots))
         image[MARK] = material[MARK] = target.uid
         slots.take(thing, material, target.slots, thing.maquette.preview, MARK)
     images = [image for image in bpy.data.images if image.get(MARK) == target.uid]

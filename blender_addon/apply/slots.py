@@ -36,6 +36,12 @@ def take(
         slot.material = material
 
 
+def shown(thing: bpy.types.Object, slots: tuple[int, ...]) -> list[bpy.types.Material]:
+    """The materials that those slots (all when empty) show."""
+    there = list(enumerate(thing.material_slots))
+    return [slot.material for index, slot in there if slot.material and (not slots or index in slots)]
+
+
 def give_back(thing: bpy.types.Object, rows: Any) -> int:
     """Puts back what the slots showed and forgets the rows; returns how many slots."""
     count = 0

@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import png
+from .. import materials, png
 from .. import target as targets
 from ..wire import errors
 from . import slots
@@ -44,7 +44,7 @@ def apply(depsgraph: bpy.types.Depsgraph, target: targets.Target, painting: Pain
     uvs = _base_uvs(depsgraph, thing, target, painting.uvs)
     layer = _uv_layer(thing, uvs)
     image = _image(thing, painting)
-    material = material_of(f"{thing.name} Maquette", image, layer)
+    material = material_of(f"{thing.name} Maquette", image, layer, slots.shown(thing, target.slots))
     material[RECIPE] = image[RECIPE]
     slots.take(thing, material, target.slots, thing.maquette.before, RECIPE)
     return thing
@@ -55,8 +55,14 @@ def restore(thing: bpy.types.Object) -> int:
     return slots.give_back(thing, thing.maquette.before)
 
 
-def material_of(name: str, image: bpy.types.Image, layer: str) -> bpy.types.Material:
-    """A new material that shows the image by that UV layer."""
+def material_of(
+    name: str, image: bpy.types.Image, layer: str, replaced: list[bpy.types.Material]
+) -> bpy.types.Material:
+    """A new material that shows the image by that UV layer.
+
+    The image's alpha makes it transparent where the texture of one that is replaced did so: a mask has kept
+    it.
+    """
     material = bpy.data.materials.new(name)
     if material.node_tree is None:
         material.use_nodes = True  # Blender 4.x only: from 5.0 a material always has its nodes
@@ -73,6 +79,10 @@ def material_of(name: str, image: bpy.types.Image, layer: str) -> bpy.types.Mate
     uv.uv_map = layer
     tree.links.new(uv.outputs["UV"], picture.inputs["Vector"])
     tree.links.new(picture.outputs["Color"], shader.inputs["Base Color"])
+    cut_out = next(filter(materials.is_cut_out, replaced), None)
+    if cut_out is not None:
+        tree.links.new(picture.outputs["Alpha"], shader.inputs["Alpha"])
+        material.surface_render_method = cut_out.surface_render_method
     tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
     tree.nodes.active = picture
     return material

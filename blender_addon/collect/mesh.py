@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import axes, steps
+from .. import axes, materials, steps
 from .. import target as targets
 from ..wire import errors, messages
 from . import inputs, mask, texture, triangles
@@ -170,7 +170,7 @@ def _read(thing: bpy.types.Object, evaluated: bpy.types.Object, mesh: bpy.types.
             fix="mask",
         )
     material = _material(thing, slots[0] if slots else 0)
-    used = texture.used_by(material)
+    used = materials.used_by(material)
     if masked is not None:
         texture.require_readable(material)
     layer = _uv_layer(mesh, used)
@@ -222,7 +222,7 @@ def _material(thing: bpy.types.Object, slot: int) -> bpy.types.Material | None:
     return thing.material_slots[slot].material if slot < len(thing.material_slots) else None
 
 
-def _uv_layer(mesh: bpy.types.Mesh, used: texture.Used | None) -> str:
+def _uv_layer(mesh: bpy.types.Mesh, used: materials.Used | None) -> str:
     """The UV map that the present texture is laid out by, else the one that renders, else none."""
     if used is not None and used.uv_layer in mesh.uv_layers:
         return used.uv_layer

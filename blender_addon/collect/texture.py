@@ -7,38 +7,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import axes, png, steps
+from .. import axes, materials, png, steps
 from ..wire import errors
 
 JPEG = b"\xff\xd8\xff"
 PLAIN: axes.Vector = (0.8, 0.8, 0.8)  # sRGB of an object without a material, as Blender shows it
-
-
-@dataclass(frozen=True)
-class Used:
-    """An image that colours a material, and the UV map it is laid out by (empty: the active one)."""
-
-    image: bpy.types.Image
-    uv_layer: str
-
-
-def used_by(material: bpy.types.Material | None) -> Used | None:
-    """The image that feeds the base colour of a material directly, or None."""
-    shader = _shader(material)
-    socket = shader.inputs.get("Base Color") if shader else None
-    if socket is None or not socket.is_linked:
-        return None
-    node = socket.links[0].from_node
-    if node.type != "TEX_IMAGE" or node.image is None:
-        return None
-    vector = node.inputs["Vector"]
-    source = vector.links[0].from_node if vector.is_linked else None
-    # Of the texture coordinates only the one named UV lies in the UV map.
-    by_uv = source is None or source.type == "UVMAP"
-    by_uv = by_uv or (source.type == "TEX_COORD" and vector.links[0].from_socket.name == "UV")
-    if not by_uv:
-        return None
-    return Used(node.image, source.uv_map if source is not None and source.type == "UVMAP" else "")
 
 
 def require_readable(material: bpy.types.Material | None) -> None:
@@ -46,10 +19,10 @@ def require_readable(material: bpy.types.Material | None) -> None:
 
     Raises UserError `texture.bad`.
     """
-    shader = _shader(material)
+    shader = materials.shader_of(material)
     socket = shader.inputs.get("Base Color") if shader else None
     custom = material is not None and shader is None and material.node_tree is not None
-    if (socket is not None and socket.is_linked and used_by(material) is None) or custom:
+    if (socket is not None and socket.is_linked and materials.used_by(material) is None) or custom:
         raise errors.UserError(
             "texture.bad",
             f"The colour of the material '{material.name if material else ''}' comes from nodes that a mask "
@@ -62,7 +35,7 @@ def colour_of(material: bpy.types.Material | None) -> axes.Vector:
     """The plain colour of a material, sRGB 0..1."""
     if material is None:
         return PLAIN
-    shader = _shader(material)
+    shader = materials.shader_of(material)
     socket = shader.inputs.get("Base Color") if shader else None
     return axes.srgb_from_linear(socket.default_value if socket is not None else material.diffuse_color)
 
@@ -118,15 +91,3 @@ def file_steps(picture: Picture) -> steps.Steps[bytes | bytearray]:
         return axes.top_rows_from_pixels(picture.pixels, width, height, begin, end)
 
     return (yield from png.encode_steps(width, height, rows))
-
-
-def _shader(material: bpy.types.Material | None) -> bpy.types.Node | None:
-    """The Principled BSDF that is shown, or None."""
-    tree = material.node_tree if material is not None else None
-    if tree is None:
-        return None
-    output = tree.get_output_node("ALL")
-    if output is None or not output.inputs["Surface"].is_linked:
-        return None
-    node = output.inputs["Surface"].links[0].from_node
-    return node if node.type == "BSDF_PRINCIPLED" else None

@@ -280,6 +280,71 @@ def test_a_texture_that_is_no_png_is_refused(cube) -> None:
     assert caught.value.code == "texture.bad"
 
 
+LEAF = PICTURE.copy()
+LEAF[:8, :, 3] = 0
+
+
+def leaf_card(thing, alpha):
+    """Its material shows a picture; `alpha` says how that picture's alpha is used."""
+    material = shown(thing)
+    if material.node_tree is None:
+        material.use_nodes = True
+    tree = material.node_tree
+    picture, other, maths = (tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "TexImage", "Math"))
+    picture.image, other.image = (bpy.data.images.new("Leaf", 16, 16) for _ in range(2))
+    picture.image.pixels.foreach_set((LEAF[::-1].astype(np.float32) / 255).ravel())
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    tree.links.new(picture.outputs["Color"], shader.inputs["Base Color"])
+    if alpha == "through nodes":
+        tree.links.new(picture.outputs["Alpha"], maths.inputs[0])
+        tree.links.new(maths.outputs[0], shader.inputs["Alpha"])
+    elif alpha != "unused":
+        source = {"its own": picture.outputs["Alpha"], "another's": other.outputs["Alpha"]}
+        source["its colour"] = picture.outputs["Color"]
+        tree.links.new(source[alpha], shader.inputs["Alpha"])
+    material.surface_render_method = "BLENDED"
+
+
+def alpha_of(material):
+    """The alpha that its shader is given: the output of a node, or None."""
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    links = shader.inputs["Alpha"].links
+    return links[0].from_socket.name if links else None
+
+
+@pytest.mark.parametrize(
+    ("alpha", "kept"),
+    [
+        ("its own", "Alpha"),
+        ("through nodes", "Alpha"),
+        ("unused", None),
+        ("another's", None),
+        ("its colour", None),
+    ],
+)
+def test_alpha_that_a_mask_kept_is_shown_as_before(cube, alpha, kept) -> None:
+    leaf_card(cube, alpha)
+    target, uvs = collected(cube, mask_mode="SLOT"), loop_uvs(cube)
+    assert show(target.record(), LEAF, uvs)
+    assert alpha_of(shown(cube)) == kept
+    preview.remove(target.uid)
+    for _ in range(2):  # the second painting stands on the first
+        apply(target, uvs, LEAF)
+        assert alpha_of(shown(cube)) == kept
+    assert shown(cube).surface_render_method == ("BLENDED" if kept else "DITHERED")
+    assert np.array_equal(pixels(image_of(shown(cube))), LEAF)
+
+
+def test_a_mask_on_an_object_without_materials_is_painted(cube) -> None:
+    cube.data.materials.clear()
+    target, uvs = collected(cube, mask_mode="FACES"), loop_uvs(cube)
+    assert target.slots == (0,)
+    assert show(target.record(), PICTURE, uvs)
+    preview.remove(target.uid)
+    apply(target, uvs)
+    assert alpha_of(shown(cube)) is None
+
+
 def previewed(thing):
     """True while anything of a preview is in the file."""
     blocks = [*bpy.data.materials, *bpy.data.images]

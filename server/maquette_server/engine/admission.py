@@ -11,7 +11,7 @@ from maquette_wire.errors import UserError
 
 from .. import config
 from ..methods import base
-from . import blobs
+from . import blobs, journal
 
 MAX_PARAMS = 64 * 1024  # bytes, encoded
 
@@ -22,8 +22,10 @@ def check(
     models: Mapping[str, config.ModelEntry],
     default_model: str,
     store: blobs.BlobStore,
-) -> None:
-    """Raises UserError `method.unknown`, `params.bad`, `input.bad`, `scene.unknown`, `blob.*`, `model.*`."""
+) -> dict[str, journal.Model]:
+    """Gives the models that the job will load, by kind.
+
+    Raises UserError `method.unknown`, `params.bad`, `input.bad`, `scene.unknown`, `blob.*`, `model.*`."""
     method = method_of(request.method, methods)
     if len(msgspec.msgpack.encode(request.params)) > MAX_PARAMS:
         raise UserError("params.bad", "The settings are longer than a list of jobs can show.")
@@ -43,8 +45,21 @@ def check(
         expected = arrays.byte_count(ref.dtype, ref.shape) if isinstance(ref, arrays.ArrayRef) else ref.size
         if store.size(ref.digest) != expected:
             raise UserError("blob.bad", f"The file {ref.digest[:12]} has another size than was said.")
-    for name in models_for(method, request.model, models, default_model).values():
+    names = models_for(method, request.model, models, default_model)
+    for name in names.values():
         config.check_model(name, models[name])
+    return with_digests(names, models)
+
+
+def with_digests(
+    names: Mapping[str, str], models: Mapping[str, config.ModelEntry]
+) -> dict[str, journal.Model]:
+    """The models of these names, by kind, as they are on the disk now. Raises UserError `model.not_found`."""
+    for name in names.values():
+        _require(name, models)
+    return {
+        kind: journal.Model(name, config.describe(name, models[name]).digest) for kind, name in names.items()
+    }
 
 
 def method_of(name: str, methods: Mapping[str, base.Method]) -> base.Method:
@@ -66,12 +81,7 @@ def models_for(
     Raises UserError `model.not_found`, `model.shape`.
     """
     for name in filter(None, (wanted, default_model if method.models else "")):
-        if name not in models:
-            raise UserError(
-                "model.not_found",
-                f"There is no model '{name}'.",
-                hint=f"There are: {', '.join(sorted(models))}.",
-            )
+        _require(name, models)
     if wanted and method.models and models[wanted].kind not in method.models:
         raise UserError(
             "model.shape",
@@ -89,6 +99,15 @@ def models_for(
             )
         chosen[kind] = (preferred + others)[0]
     return chosen
+
+
+def _require(name: str, models: Mapping[str, config.ModelEntry]) -> None:
+    if name not in models:
+        raise UserError(
+            "model.not_found",
+            f"There is no model '{name}'.",
+            hint=f"There are: {', '.join(sorted(models))}.",
+        )
 
 
 def role_of(item: messages.Input) -> str:

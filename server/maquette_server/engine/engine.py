@@ -151,14 +151,14 @@ class JobEngine:
             if known.request != request:
                 raise UserError("protocol.bad", "The id of this request was used for another one.")
             return self._ledger.info(known)
-        admission.check(request, self.methods, self._models, self.config.default_model, self.blobs)
+        models = admission.check(request, self.methods, self._models, self.config.default_model, self.blobs)
         if len(self._ledger.queue) >= self.config.limits.jobs:
             raise UserError(
                 "quota.jobs",
                 f"The queue is full: it holds {len(self._ledger.queue)} jobs.",
                 hint="Wait for one to finish, or cancel one.",
             )
-        job = journal.Job(secrets.token_hex(6), request, client, journal.now_ms())
+        job = journal.Job(secrets.token_hex(6), request, client, journal.now_ms(), models=models)
         self._ledger.add(job)
         log.info("job %s: %s queued", job.job_id, request.method)
         return self._ledger.info(job)

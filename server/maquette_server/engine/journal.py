@@ -38,6 +38,13 @@ MAY_BECOME: dict[str, frozenset[str]] = {
 """Which state may follow which."""
 
 
+class Model(msgspec.Struct, frozen=True):
+    """A model that was chosen for a job. `digest` is empty when it could not be made."""
+
+    name: str
+    digest: str
+
+
 @dataclass
 class Job:
     """A job as the journal knows it."""
@@ -58,6 +65,10 @@ class Job:
     results: tuple[messages.ResultItem, ...] = ()
     snapshots: list[tuple[int, tuple[messages.ResultItem, ...]]] = field(default_factory=list)
     """step and items of the last snapshots, oldest first"""
+    models: dict[str, Model] | None = None
+    """by kind, as they were when the job was queued or, if they changed since, at its newest attempt; None
+    when an older version queued it
+    """
 
 
 class _Kept(msgspec.Struct):
@@ -71,6 +82,7 @@ class _Kept(msgspec.Struct):
     fault: messages.Fault | None
     results: tuple[messages.ResultItem, ...]
     snapshots: list[tuple[int, tuple[messages.ResultItem, ...]]]
+    models: dict[str, Model] | None = None  # absent from what older versions wrote
 
 
 @dataclass(frozen=True)
@@ -207,6 +219,7 @@ class Journal:
             job.fault,
             job.results,
             job.snapshots,
+            job.models,
         )
         with self.write() as base:
             base.execute(

@@ -8,12 +8,14 @@ import msgspec
 import numpy as np
 from maquette_wire import messages
 
-from .. import config as configuration
 from ..methods import base
-from . import admission, blobs, journal, ledger, reports, runs
+from . import blobs, journal, ledger, reports, runs
 from . import worker_messages as wire
 
 log = logging.getLogger(__name__)
+
+BIT_EQUAL, NO_STEP_LOST = "bit-equal", "no step lost"  # what a report may promise of an exact resume
+CHANGED = "model.changed"  # the warning that a job went on with another model, or perhaps with another
 
 
 class Outcomes:
@@ -21,14 +23,11 @@ class Outcomes:
 
     def __init__(
         self,
-        default_model: str,
         methods: Mapping[str, base.Method],
-        models: Mapping[str, configuration.ModelEntry],
         book: ledger.Ledger,
         store: blobs.BlobStore,
     ) -> None:
-        self._default_model, self._methods, self._models = default_model, methods, models
-        self._ledger, self._blobs = book, store
+        self._methods, self._ledger, self._blobs = methods, book, store
 
     def take_snapshot(self, run: runs.Run, message: wire.Snapped) -> None:
         """A result so far, of which the last ones are kept. Raises UserError `disk.full`."""
@@ -73,13 +72,14 @@ class Outcomes:
         """The job is done, with these items and a report. Raises UserError `disk.full`."""
         job = run.job
         method = self._methods[job.request.method]
-        names = admission.models_for(method, job.request.model, self._models, self._default_model)
-        models = {kind: configuration.describe(name, self._models[name]) for kind, name in names.items()}
+        warnings = self._ledger.warnings(job)
+        if finished.promise == BIT_EQUAL and any(warning.code == CHANGED for warning in warnings):
+            finished = msgspec.structs.replace(finished, promise=NO_STEP_LOST)
         report = reports.build(
             job,
             msgspec.to_builtins(method.read_params(job.request.params)),
-            models,
-            self._ledger.warnings(job),
+            job.models or {},
+            warnings,
             run.sampler.peak_mb,
             finished,
         )

@@ -13,19 +13,21 @@ from . import worker_messages as wire
 def build(
     job: journal.Job,
     params: dict[str, Any],
-    models: Mapping[str, messages.ModelInfo],
+    models: Mapping[str, journal.Model],
     warnings: Iterable[messages.WarningBody],
     peak_host_mb: float,
     finished: wire.Finished,
 ) -> dict[str, Any]:
-    """The report of a finished job. `params` are all settings, `models` the models by kind."""
+    """The report of a finished job. `params` are all settings, `models` the models by kind,
+    whose digests are null when they are not known.
+    """
     return {
         "method": job.request.method,
         "preset": finished.preset or params.get("preset", ""),
         "seed": job.request.seed,
         "params": params,
         "models": {kind: model.name for kind, model in models.items()},
-        "model_digests": {kind: model.digest for kind, model in models.items()},
+        "model_digests": {kind: model.digest or None for kind, model in models.items()},
         "device": finished.device,
         "backends": finished.backends,
         "versions": finished.versions,

@@ -39,7 +39,7 @@ class Runner:
     ) -> None:
         self._folder, self._config, self._methods, self._models = folder, config, methods, models
         self._executor, self._ledger, self._blobs = workers, book, store
-        self._outcomes = outcomes.Outcomes(config.default_model, methods, models, book, store)
+        self._outcomes = outcomes.Outcomes(methods, book, store)
         self.runs: dict[executor.Worker, runs.Run] = {}
         self.wishes: Callable[[str], messages.PreviewWish | None] = lambda job_id: None
 
@@ -93,15 +93,23 @@ class Runner:
         off.
         """
         method = admission.method_of(job.request.method, self._methods)
-        names = admission.models_for(method, job.request.model, self._models, self._config.default_model)
+        if job.models is None:
+            names = admission.models_for(method, job.request.model, self._models, self._config.default_model)
+        else:
+            names = {kind: model.name for kind, model in job.models.items()}
+        models = admission.with_digests(names, self._models)
+        job_folder = self._job_folder(job)
+        changed = _changed(job.models, models) if attempts.checkpoints(job_folder) else ""
 
         def work() -> None:
             job.attempt += 1
+            job.models = models
             self._ledger.become(job, "running")
+            if changed:
+                self._ledger.warn(job, outcomes.CHANGED, changed)
             if job.stop_wished:
                 self._ledger.become(job, "stopping")
 
-        job_folder = self._job_folder(job)
         attempt_folder = attempts.attempt_folder(job_folder, job.attempt + 1)
         attempt_folder.mkdir(parents=True, exist_ok=True)
         request = wire.Request(
@@ -113,6 +121,7 @@ class Runner:
             inputs=job.request.inputs,
             seed=job.request.seed,
             models={kind: self._models[name].path for kind, name in names.items()},
+            digests={kind: model.digest for kind, model in models.items()},
             job_folder=str(job_folder),
             blob_folder=str(self._blobs.folder),
             checkpoint_seconds=self._config.checkpoint_seconds,
@@ -290,6 +299,20 @@ class Runner:
             self._ledger.become(job, "queued", "The job is tried once more from its newest checkpoint.")
 
         self._ledger.store(job, work)
+
+
+def _changed(before: Mapping[str, journal.Model] | None, now: Mapping[str, journal.Model]) -> str:
+    """What to say when a job goes on from a checkpoint with other models, or perhaps with others."""
+    for kind, model in now.items():
+        old = before.get(kind) if before else None
+        if old is None or "" in (old.digest, model.digest):
+            return f"It is not known whether the model '{model.name}' is the one with which the job began."
+        if old.digest != model.digest:
+            return (
+                f"The model '{model.name}' has changed since the job began: it was {old.digest[:12]}"
+                f" and is {model.digest[:12]}; the job goes on with the new one."
+            )
+    return ""
 
 
 def _with_log(fault: messages.Fault, worker: executor.Worker) -> messages.Fault:

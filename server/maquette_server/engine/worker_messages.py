@@ -27,6 +27,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     models: dict[str, str]
     """kind -> folder"""
+    digests: dict[str, str] = {}
+    """kind -> digest of what is in the folder; empty when it is not known"""
     job_folder: str
     blob_folder: str
     checkpoint_seconds: float

@@ -130,7 +130,7 @@ class Attempt:
         path = self.request.models.get(kind)
         if path is None:
             raise UserError("model.not_found", f"No model of the kind {kind} was chosen.")
-        return self._models.get(kind, path, self._device)
+        return self._models.get(kind, path, self._device, self.request.digests.get(kind, ""))
 
     def _say_damaged(self, name: str) -> None:
         self._send(

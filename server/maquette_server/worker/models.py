@@ -12,19 +12,21 @@ class Models:
     """The loaded models of one worker."""
 
     def __init__(self) -> None:
-        self._loaded: dict[str, tuple[tuple[str, str], Any]] = {}
+        self._loaded: dict[str, tuple[tuple[str, str, str], Any]] = {}
 
-    def get(self, kind: str, path: str, device: str) -> Any:
-        """The model of that kind in the folder `path`, on the device. Raises UserError `model.*`."""
+    def get(self, kind: str, path: str, device: str, digest: str = "") -> Any:
+        """The model of that kind in the folder `path`, on the device; loaded anew when the folder's digest is
+        another one. Raises UserError `model.*`.
+        """
         from ..guidance import loading
 
         name, model = self._loaded.get(kind, (None, None))
-        if name != (path, device):
+        if name != (path, device, digest):
             self._loaded.pop(kind, None)
             del model  # its memory is needed for the next one
             log.info("loading a model of kind %s", kind)
             model = loading.load(path, device, kind)
-            self._loaded[kind] = ((path, device), model)
+            self._loaded[kind] = ((path, device, digest), model)
         return model
 
     def release(self) -> float:

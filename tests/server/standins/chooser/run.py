@@ -1,0 +1,5 @@
+"""See the head."""
+
+from ..counter.run import run
+
+__all__ = ["run"]

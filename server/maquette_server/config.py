@@ -75,11 +75,15 @@ def load(folder: Path) -> Config:
 
 
 def save(folder: Path, config: Config) -> None:
-    """Writes the configuration; the folder is made if need be. Raises OSError."""
+    """Writes the configuration, whole or not at all; the folder is made if need be. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / (FILE + ".new")
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2))
-    os.replace(temporary, folder / FILE)
+    try:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2))
+        os.replace(temporary, folder / FILE)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def models_of(config: Config, extra: Mapping[str, str | Path] | None = None) -> dict[str, ModelEntry]:

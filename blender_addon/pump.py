@@ -74,9 +74,12 @@ def _turn(story: session.Session) -> None:
     """Either a picture is shown, or the session works: both at once would hold Blender for too long."""
     global _picture
     if _picture is not None:
+        begun = time.monotonic()
         if _show(_picture):
             _picture = None
             _redraw()
+            return
+        if time.monotonic() - begun > BUDGET:  # a layer was chosen, which is enough for one tick
             return
         unchanged.advance(time.monotonic() + BUDGET / 2)
     happened = story.pump(BUDGET if _picture is None else BUDGET / 2)

@@ -21,10 +21,10 @@ PATIENCE = 120.0  # s
 
 
 def timed(action):
-    """Milliseconds of one call."""
-    start = time.perf_counter()
+    """Milliseconds of one call, and how many of them its thread was computing."""
+    start, computing = time.perf_counter(), time.thread_time()
     action()
-    return 1000 * (time.perf_counter() - start)
+    return 1000 * (time.perf_counter() - start), 1000 * (time.thread_time() - computing)
 
 
 def masked(thing, size):
@@ -43,7 +43,7 @@ def masked(thing, size):
     bpy.context.scene.maquette.mask_mode = "SLOT"
 
 
-def main(zip_path: str, faces: int, texture: int) -> dict[str, list[float] | float]:
+def main(zip_path: str, faces: int, texture: int) -> dict[str, list[tuple[float, float]]]:
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
     pump = importlib.import_module(f"{MODULE}.pump")
     bpy.context.preferences.addons[
@@ -57,7 +57,7 @@ def main(zip_path: str, faces: int, texture: int) -> dict[str, list[float] | flo
     if texture:
         masked(thing, texture)
     rows = bpy.context.window_manager.maquette.jobs
-    found: dict[str, list[float] | float] = {"collect": [], "preview": [], "fetch": []}
+    found: dict[str, list[tuple[float, float]]] = {"collect": [], "preview": [], "fetch": []}
 
     def ticks(name, done):
         until = time.monotonic() + PATIENCE
@@ -72,14 +72,14 @@ def main(zip_path: str, faces: int, texture: int) -> dict[str, list[float] | flo
     while bpy.context.window_manager.maquette.connection != "READY":
         pump.tick()
     bpy.context.scene.maquette.latent_paint.prompt = "slow"
-    found["paint"] = timed(bpy.ops.maquette.paint)
+    found["paint"] = [timed(bpy.ops.maquette.paint)]
     ticks("collect", lambda: rows[0].state == "running")
     ticks("preview", lambda: bool(thing.maquette.preview))
     shown = len(found["preview"]) + 200
     ticks("preview", lambda: len(found["preview"]) > shown)
     bpy.ops.maquette.stop()
     ticks("fetch", lambda: rows[0].has_result)
-    found["apply"] = timed(bpy.ops.maquette.result_apply)
+    found["apply"] = [timed(bpy.ops.maquette.result_apply)]
     return found
 
 

@@ -19,12 +19,15 @@ from . import slots, texture
 log = logging.getLogger(__name__)
 
 MARK = "maquette_preview"
+LAYER = "maquette_preview_layer"
 UV_LAYER = "Maquette Preview"
+PROBES = 100  # coordinates that are compared before all are
 
 
 def show(record: dict[str, Any], picture: NDArray[np.uint8], uvs: NDArray[np.float32]) -> bool | None:
     """Shows a snapshot on its target; False when the target cannot show it now, None when it is to be tried
-    again: it is not known yet whether the target has `unchanged`, or its UV layer has just been made.
+    again: it is not known yet whether the target is `unchanged`, or its UV layer was chosen just now, which
+    takes long enough.
     picture: [H, W, 4], uvs: [L, 2].
 
     Left alone are targets that have changed, meshes in edit mode (their layers are Blender's), and meshes
@@ -41,20 +44,19 @@ def show(record: dict[str, Any], picture: NDArray[np.uint8], uvs: NDArray[np.flo
     same = unchanged.is_unchanged(thing, target)
     if not same:
         return same
-    if not thing.maquette.preview:
-        layer, new = _layer(thing, uvs)
-        if not layer:
+    image = next((image for image in bpy.data.images if image.get(MARK) == target.uid), None)
+    if image is None:
+        layer = _layer(thing, uvs)
+        if not layer or thing.maquette.preview:
             return False
-        if new:
-            return None
         image = bpy.data.images.new(UV_LAYER, picture.shape[1], picture.shape[0], alpha=True)
-        material = texture.material_of(UV_LAYER, image, layer, slots.shown(thing, target.slots))
-        image[MARK] = material[MARK] = target.uid
+        image[MARK], image[LAYER] = target.uid, layer
+        return None
+    if not thing.maquette.preview:
+        replaced = slots.shown(thing, target.slots)
+        material = texture.material_of(UV_LAYER, image, image[LAYER], replaced)
+        material[MARK] = target.uid
         slots.take(thing, material, target.slots, thing.maquette.preview, MARK)
-    images = [image for image in bpy.data.images if image.get(MARK) == target.uid]
-    if not images:
-        return False
-    image = images[0]
     if tuple(image.size) != (picture.shape[1], picture.shape[0]):
         image.scale(picture.shape[1], picture.shape[0])
     image.pixels.foreach_set(axes.pixels_from_top_rows(picture))
@@ -97,15 +99,21 @@ def _purge(uid: str) -> None:
             collection.remove(block)
 
 
-def _layer(thing: bpy.types.Object, uvs: NDArray[np.float32]) -> tuple[str, bool]:
-    """Name of a layer with these coordinates, empty without room; True when a temporary one was made now."""
+def _layer(thing: bpy.types.Object, uvs: NDArray[np.float32]) -> str:
+    """Name of a layer with these coordinates, a temporary one if there is none yet; empty without room."""
     layers = thing.data.uv_layers
     for layer in layers:
-        if np.array_equal(targets.layer_uvs(layer), uvs):
-            return str(layer.name), False
+        if _alike(layer, uvs) and np.array_equal(targets.layer_uvs(layer), uvs):
+            return str(layer.name)
     if len(layers) >= texture.MOST_UV_LAYERS:
-        return "", False
+        return ""
     name = layers.new(name=UV_LAYER, do_init=False).name
     layers[name].uv.foreach_set("vector", np.ascontiguousarray(uvs, np.float32).ravel())
     thing.data.update()
-    return str(name), True
+    return str(name)
+
+
+def _alike(layer: bpy.types.MeshUVLoopLayer, uvs: NDArray[np.float32]) -> bool:
+    """False when some of the coordinates differ: nearly all other layers are told so without a copy."""
+    some = range(0, len(uvs), max(len(uvs) // PROBES, 1))
+    return all(tuple(layer.uv[loop].vector) == tuple(uvs[loop]) for loop in some)

@@ -436,6 +436,18 @@ def hashings(monkeypatch):
     return begun
 
 
+def test_the_first_preview_chooses_its_layer_in_a_turn_of_its_own(cube) -> None:
+    record, uvs = collected(cube).record(), targets.layer_uvs(cube.data.uv_layers[0])
+    while not any(check.work.finished for check in unchanged._checks.values()):
+        assert preview.show(record, PICTURE, uvs) is None
+        unchanged.advance(0.0)
+    assert preview.show(record, PICTURE, uvs) is None
+    assert shown(cube).name == "Old"
+    assert preview.show(record, PICTURE, uvs)
+    assert np.array_equal(pixels(image_of(shown(cube))), PICTURE)
+    assert len(cube.data.uv_layers) == 1
+
+
 def test_a_mesh_is_hashed_once_for_many_previews(cube, hashings) -> None:
     target, uvs = collected(cube), loop_uvs(cube)
     show(target.record(), PICTURE, uvs)

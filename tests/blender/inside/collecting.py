@@ -11,6 +11,7 @@ MODULE = "bl_ext.user_default.maquette"
 mesh = importlib.import_module(f"{MODULE}.collect.mesh")
 arrays = importlib.import_module(f"{MODULE}.wire.arrays")
 errors = importlib.import_module(f"{MODULE}.wire.errors")
+target = importlib.import_module(f"{MODULE}.target")
 png = importlib.import_module(f"{MODULE}.png")
 steps = importlib.import_module(f"{MODULE}.steps")
 
@@ -234,6 +235,15 @@ def test_a_duplicate_gets_an_id_of_its_own(cube) -> None:
     assert first.uid != second.uid
     assert first.digest == second.digest
     assert collect(cube)[1].uid == first.uid
+
+
+@pytest.mark.parametrize("counted", [1, 7, 4096])
+def test_the_starts_of_polygons_are_counted_in_steps(cube, monkeypatch, counted) -> None:
+    monkeypatch.setattr(target, "COUNTED", counted)
+    thing = crumpled()
+    first = [polygon.loop_start for polygon in thing.data.polygons]
+    assert len(list(target.start_steps(thing.data))) > len(thing.data.loop_triangles) // counted
+    assert target.polygon_starts(thing.data).tolist() == [*first, len(thing.data.loops)]
 
 
 def test_fifty_thousand_quads_are_collected_whole(cube) -> None:

@@ -29,8 +29,8 @@ _RADIUS = 0.6  # of the object in the work frame
 _FOV = 50.0
 _DISTANCE = (1.4, 1.9)  # the object fills 105 to 72 % of the picture
 _BAKE_FOV, _BAKE_DISTANCE = 45.0, 1.64  # 95 %
-# Decoded pixels on either side of a cut that are evened out. Mean step across the cuts over that inside charts,
-# with 1.5, 2, 2.5, 3: a box 1.82, 1.91, 1.39, 1.40; spot 1.21, 1.14, 1.05, 1.02. More blurs more.
+# Decoded pixels on either side of a cut that are evened out. Mean step across cuts over that inside charts:
+# with 1.5, 2, 2.5 and 3 a box has 1.82, 1.91, 1.39, 1.40; spot 1.21, 1.14, 1.05, 1.02. Wider blurs more.
 _BAND = 2.5
 Rings = tuple[tuple[float, int], ...]  # polar angle in degrees, views on it
 # A snapshot cannot be given up half-way: few views, a coarse test of what they see, no blending of seams.

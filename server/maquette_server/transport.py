@@ -281,5 +281,6 @@ def _taken(address: Address) -> UserError:
     return UserError(
         "address.in_use",
         f"A Maquette server is running at {address} already{of}.",
-        hint="Use it, stop it with `maquette serve --stop`, or choose another port with --listen :PORT.",
+        hint=f"Use it, stop it with `maquette serve --stop --listen {address.host}:{address.port}`, or choose"
+        " another port with --listen :PORT.",
     )

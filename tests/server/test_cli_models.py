@@ -96,6 +96,17 @@ def test_fetching_without_a_network_says_so(private_home: Path) -> None:
     assert "Nothing was downloaded" in result.stderr
 
 
+@pytest.mark.parametrize("library", ["httpx", "httpx2", "httpcore", "requests.exceptions"])
+def test_an_error_of_any_http_library_means_that_the_hub_is_out_of_reach(monkeypatch, library: str) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise type("ConnectError", (Exception,), {"__module__": library})("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", nobody)
+    with pytest.raises(UserError, match="cannot be reached") as caught:
+        fetching.plan("owner/model", None)
+    assert caught.value.code == "model.not_found"
+
+
 def test_a_trial_that_dies_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials.sys, "executable", "/bin/false")
     found = trials.run("torch")

@@ -78,8 +78,8 @@ def test_a_mesh_that_cannot_be_used_is_refused(here: Path, what: str) -> None:
     [
         (["--prompt", ""], "prompt.empty", "The prompt is empty."),
         (["--prompt", "  \n "], "prompt.empty", "The prompt is empty."),
-        (["--prompt", "x", "--texture-size", "3"], "params.bad", "texture_size"),
-        (["--prompt", "x", "--texture-size", "100000"], "params.bad", "texture_size"),
+        (["--prompt", "x", "--texture-size", "3"], "params.bad", "'texture_size'"),
+        (["--prompt", "x", "--texture-size", "100000"], "params.bad", "a whole number <= 4096"),
         (["--prompt", "x", "--steps", "0"], "params.bad", "steps"),
         (["--prompt", "x", "--guidance", "-1"], "params.bad", "guidance_scale"),
         (["--prompt", "x", "--guidance", "nan"], "params.bad", ""),

@@ -75,6 +75,8 @@ def test_ctrl_c_detaches_and_watch_fetches_the_result(serve: Serve, maquette, tm
     assert process.returncode == 130
     assert f"maquette jobs watch {job} --server" in said
     assert not (tmp_path / "out").exists()
+    told = maquette("jobs", "watch", job)
+    assert f"{job}: done; fetch it with maquette jobs watch {job} --out FOLDER" in told.stdout
     done = maquette("jobs", "watch", job, "--out", "out", "--json")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "texture.png").is_file()
@@ -144,7 +146,7 @@ def test_a_port_or_a_folder_in_use_is_refused_and_stop_ends_the_server(
     server = serve()
     same_port = maquette("serve", "--listen", f":{free_port}", "--data-dir", "elsewhere", timeout=60)
     assert same_port.returncode == 2
-    assert str(free_port) in same_port.stderr
+    assert f"maquette serve --stop --listen 127.0.0.1:{free_port}" in same_port.stderr
     same_folder = maquette("serve", "--listen", "127.0.0.1:0", timeout=60)
     assert same_folder.returncode == 2
     assert "Traceback" not in same_port.stderr + same_folder.stderr

@@ -217,7 +217,7 @@ def test_between_two_yields_lies_the_work_of_one_view_at_most(model, monkeypatch
 
     finish(context(model, rasteriser="embree", **options), look)
     assert len(work.cameras) <= 1
-    assert stages == {"prepare", "load", "views", "paint", "bake", "write"}
+    assert stages == {"prepare", "load", "look", "views", "paint", "bake", "write"}
 
 
 def test_a_snapshot_draws_a_handful_of_views(model, monkeypatch):

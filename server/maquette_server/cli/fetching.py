@@ -112,11 +112,8 @@ def _network(error: BaseException) -> bool:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     kinds = (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError)
-    return isinstance(error, kinds) or type(error).__module__.split(".")[0] in (
-        "httpx",
-        "httpcore",
-        "requests",
-    )
+    # The hub's library changes its HTTP library, and that one its name (httpx, httpx2).
+    return isinstance(error, kinds) or type(error).__module__.startswith(("httpx", "httpcore", "requests"))
 
 
 def _offline(why: str) -> UserError:

@@ -218,7 +218,7 @@ def _running(
         yield engine
     finally:
         shield()  # closing takes the last checkpoint, for some seconds at the most
-        engine.close()
+        engine.close(sentence="The command was stopped.")
 
 
 @contextmanager

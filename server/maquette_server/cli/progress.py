@@ -69,15 +69,19 @@ class Reporter:
                 self.remark(body.sentence)
 
     def result(
-        self, job: str, out: Path, files: Sequence[str], report: dict[str, Any], kept: bool = False
+        self, job: str, out: Path | None, files: Sequence[str], report: dict[str, Any], kept: bool = False
     ) -> None:
-        """The last word of a job that was done; on stdout."""
+        """The last word of a job that was done; on stdout. out: None when nothing was fetched."""
         self.pause()
         if self.as_json:
-            self._line(event="result", job=job, out=str(out), files=list(files), kept=kept, report=report)
+            where = None if out is None else str(out)
+            self._line(event="result", job=job, out=where, files=list(files), kept=kept, report=report)
         else:
             early = ", as far as it was when it was stopped" if kept else ""
-            typer.echo(f"{out}: {', '.join(files)}{early}")
+            if out is None:
+                typer.echo(f"{job}: done{early}; fetch it with maquette jobs watch {job} --out FOLDER")
+            else:
+                typer.echo(f"{out}: {', '.join(files)}{early}")
 
     def _progress(self, job: str, body: messages.ProgressBody) -> None:
         if self.as_json:

@@ -57,7 +57,7 @@ def watch(
         back = f" --out {out}" if out is not None else ""
         way_on = f"maquette jobs watch {job_id} --server {address}{back}"
         raise endings.Stopped("Detached; the job goes on at the server.", way_on, job_id) from None
-    show.result(job_id, out or Path(address), files or ["done"], result.report, result.kept)
+    show.result(job_id, out, files, result.report, result.kept)
 
 
 def _notice(server: connection.Connection, model: str) -> str:

@@ -250,13 +250,12 @@ class JobEngine:
             except queue.Empty:
                 continue
 
-    def close(self, timeout: float = 10.0) -> Events:
+    def close(self, timeout: float = 10.0, sentence: str = "The server was stopped.") -> Events:
         """Checkpoints running jobs, leaves them `interrupted`, ends the workers and frees the folder.
 
-        Returns the last events.
+        sentence: why, for the jobs' records.  Returns the last events.
         """
         until = time.monotonic() + timeout
-        sentence = "The server was stopped."
         for run in self._runner.runs.values():
             if run.current and run.purpose != "pause":
                 self._runner.halt(run, "interrupt", sentence)

@@ -24,6 +24,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from maquette_wire.errors import UserError
 
+_WORDS = {"int": "a whole number", "float": "a number", "str": "a text"}
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of a method's parameters: ranges in the types, unknown names refused."""
@@ -156,7 +158,21 @@ class Method:
         try:
             return msgspec.convert(dict(mapping), self.params)
         except msgspec.ValidationError as error:
-            raise UserError("params.bad", f"A setting of {self.name} cannot be used: {error}.") from error
+            raise _refused(self.name, str(error)) from error
+
+
+def _refused(method: str, said: str) -> UserError:
+    """A setting that is not what the method's Params say, as a sentence."""
+    said = said.replace(" | null", "")
+    for type_name, words in _WORDS.items():
+        said = said.replace(f"`{type_name}`", words)
+    what, _, field_name = said.partition(" - at `$.")
+    which = f"The setting '{field_name.rstrip('`')}' of {method}" if field_name else f"A setting of {method}"
+    return UserError(
+        "params.bad",
+        f"{which} cannot be used: {what[:1].lower()}{what[1:].replace('`', chr(39))}.",
+        hint="Give it another value, or leave it out for the default.",
+    )
 
 
 def discover(packages: Sequence[str] = ("maquette_server.methods",)) -> dict[str, Method]:

@@ -175,7 +175,7 @@ class Attempt:
             step=step.step,
             total=step.total,
             stage=step.stage,
-            seconds_left=self._forecast.left(step.total - step.step),
+            seconds_left=self._forecast.left(step.total - step.step) if step.total else None,
             seconds=self._clock.seconds,
             losses={name: float(value) for name, value in step.losses.items()},
         )

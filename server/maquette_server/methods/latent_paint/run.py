@@ -36,7 +36,7 @@ Rings = tuple[tuple[float, int], ...]  # polar angle in degrees, views on it
 # A snapshot cannot be given up half-way: few views, a coarse test of what they see, no blending of seams.
 _QUICK_RINGS: Rings = ((65.0, 4),)
 _QUICK_DEPTH_SIDE = 256
-_LOOKING = base.Step(0, 0, "views")
+_LOOKING = base.Step(0, 0, "look")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def run(ctx: base.RunContext) -> base.Run:
         picture = mask.composite(picture, _kept(target, picture), weight, texels.used)
 
     ctx.timer.stage("write")
-    writing = base.Step(done, chosen.steps, "write", state=lambda: task.at(done))
+    writing = base.Step(done, done, "write", state=lambda: task.at(done))
     yield writing
     figures = yield from base.telling(outputs.figures(target, picture, texels, seen, params.prompt), writing)
     figures |= {"steps": done, "guidance_scale": chosen.guidance_scale, "loss": dict(work.losses())}

@@ -53,10 +53,9 @@ def first_steps(client: Client, job: str) -> list[int]:
 
 
 def is_stepping(client: Client, job: str) -> bool:
-    """Whether the newest attempt has made steps."""
-    return len(first_steps(client, job)) > 0 and isinstance(
-        [event.body for event in client.events if event.job_id == job][-1], messages.ProgressBody
-    )
+    """Whether the newest that was told of the job is a step of painting."""
+    newest = [event.body for event in client.events if event.job_id == job][-1]
+    return isinstance(newest, messages.ProgressBody) and newest.stage == "paint"
 
 
 def pump_for(client: Client, seconds: float, done: Callable[[], bool]) -> None:

@@ -81,7 +81,7 @@ def save(folder: Path, config: Config) -> None:
     try:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2))
         os.replace(temporary, folder / FILE)
-    except BaseException:
+    except BaseException:  # Ctrl-C included: no half of it stays behind; raised again
         temporary.unlink(missing_ok=True)
         raise
 

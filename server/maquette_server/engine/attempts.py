@@ -88,7 +88,7 @@ def write_checkpoint(
         _write(temporary / VALUES, text.encode())
         blobs.rename(temporary, target)
         _flush_folder(folder)
-    except BaseException:
+    except BaseException:  # Ctrl-C included: no half of it stays behind; raised again
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return len(tensors) + len(text)

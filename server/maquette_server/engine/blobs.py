@@ -129,7 +129,7 @@ class BlobStore:
                 self._held += len(data)
                 if upload.received == size:
                     self._complete(digest, upload)
-        except BaseException:
+        except BaseException:  # Ctrl-C included: no half of it stays behind; raised again
             self._abandon(digest)
             raise
         return offset + len(data)

@@ -70,7 +70,7 @@ class JobEngine:
             limits = self.config.limits
             self.blobs = blobs.BlobStore(self._folder / "blobs", limits.blob, limits.folder)
             self._ledger = ledger.Ledger(journal.Journal(self._folder))
-        except BaseException:
+        except BaseException:  # Ctrl-C included: the folder is free again; raised again
             self._hold.release()
             raise
         self._pictures = pictures.Pictures(self._executor, str(self.blobs.folder))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import folders
-from .wire import errors
+from .wire import errors, messages
 
 LOG = "blender-serve.log"
 DEFAULT_PORT = 5577
@@ -141,3 +141,20 @@ def last_words(log: Path) -> str:
 def _environment() -> dict[str, str]:
     """Ours without what Blender set for its own Python."""
     return {k: v for k, v in os.environ.items() if k not in {"PYTHONHOME", "PYTHONPATH", "PYTHONNOUSERSITE"}}
+
+
+def silent(address: Address) -> messages.Fault:
+    """What there is to say when nobody answers there."""
+    return messages.Fault(
+        code="address.no_answer",
+        sentence=f"No server answers at {address.host}:{address.port}.",
+        hint="Start one, or change the address in the preferences.",
+        fix="server_start",
+    )
+
+
+def ended(started: Started) -> messages.Fault:
+    """What there is to say of a server that never came up, with its own last words."""
+    said = last_words(started.log)
+    sentence = f"The server ended at once: {said}" if said else "The server ended at once."
+    return messages.Fault(code="server.start", sentence=sentence, hint=f"Its log is {started.log}.")

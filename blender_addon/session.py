@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import client, fetched, folders, local_server, records, steps
+from . import client, fetched, folders, follows, local_server, records, steps
 from .jobs import WANTED, ConnectionChanged, Event, Job, JobChanged, ModelsChanged, Package, PreviewArrived
 from .wire import arrays, codec, errors, happenings, link, messages
 
@@ -54,8 +54,7 @@ class Session:
         self._fetched = fetched.Fetched()
         self._collecting: dict[str, tuple[steps.Work[Package], Callable[[link.Link, Package], None]]] = {}
         """by request id: work that is under way, and what to do with its result"""
-        self._follows: dict[str, str] = {}
-        """job ids by the request id of their follow"""
+        self._follows = follows.Follows()
         self._since = self._token_at = 0.0
         self._complained = False
 
@@ -78,7 +77,7 @@ class Session:
         known = self._token_of(address.port) if address.loopback else None
         conversation = link.Link(self._client_name, token=known.token if known else "")
         self._client = client.Client(address.endpoint, conversation)
-        self._follows = {}
+        self._follows = follows.Follows()
         self._since, self._token_at, self._complained = time.monotonic(), 0.0, False
         self._set_state("STARTING" if started is not None else "CONNECTING")
 
@@ -198,7 +197,7 @@ class Session:
         if self._client is not None:
             for one in self._client.pump(budget / 2 if self._collecting else budget):
                 self._take(one)
-            self._unfollow_finished()
+            self._follows.end(self._client.link, self._is_over)
             self._collect(now + budget)
         if self._client is not None and self.state != "READY":
             self._wait_for_server(now)
@@ -291,7 +290,7 @@ class Session:
             self._events.append(JobChanged(job))
         self.jobs = {**older, **self.jobs}
         for job in self.jobs.values():
-            if job.job_id and not job.finished and job.job_id not in self._follows.values():
+            if job.job_id and not job.finished and job.job_id not in self._follows:
                 self._follow(job.job_id)
 
     def _on_accepted(self, one: happenings.SubmitAccepted) -> None:
@@ -404,7 +403,7 @@ class Session:
             self._events.append(JobChanged(job))
 
     def _on_refused(self, one: happenings.RequestFailed) -> None:
-        followed = self._by_job_id(self._follows.pop(one.request_id, "none"))
+        followed = self._by_job_id(self._follows.refused(one.request_id) or "none")
         if followed is not None and not followed.finished and not followed.items:
             # Nothing more would be heard of it.
             self._fail(followed, GONE if one.fault.code == GONE.code else one.fault)
@@ -447,19 +446,12 @@ class Session:
 
     def _follow(self, job_id: str) -> None:
         assert self._client is not None
-        wish = messages.PreviewWish(max_px=self.preview_px) if self.preview_px else None
-        self._follows[self._client.link.follow(job_id, wish)] = job_id
+        self._follows.begin(self._client.link, job_id, self.preview_px)
 
-    def _unfollow_finished(self) -> None:
-        """Finished jobs are not asked for again after a lost connection: a server has room for some follows
-        only. Of a job that failed the sentence may still be on its way.
-        """
-        assert self._client is not None
-        for request_id, job_id in list(self._follows.items()):
-            job = self._by_job_id(job_id)
-            if job is None or (job.finished and (job.state != "failed" or job.fault is not None)):
-                self._client.link.unfollow(job_id)
-                del self._follows[request_id]
+    def _is_over(self, job_id: str) -> bool:
+        """Whether nothing more is expected; of a job that failed the sentence may still be on its way."""
+        job = self._by_job_id(job_id)
+        return job is None or (job.finished and (job.state != "failed" or job.fault is not None))
 
     def _by_job_id(self, job_id: str) -> Job | None:
         return next((job for job in self.jobs.values() if job.job_id == job_id), None)
@@ -483,14 +475,7 @@ class Session:
         limit = START_LIMIT if self._started is not None else NO_ANSWER_AFTER
         if now - self._since >= limit and not self._complained:
             self._complained = True
-            where = f"{self._address.host}:{self._address.port}"
-            fault = messages.Fault(
-                code="address.no_answer",
-                sentence=f"No server answers at {where}.",
-                hint="Start one, or change the address in the preferences.",
-                fix="server_start",
-            )
-            self._set_state(self.state, fault)
+            self._set_state(self.state, local_server.silent(self._address))
 
     def _refresh_token(self) -> bool:
         """Takes the newest token of a local server and says hello with it; True when it is a new one."""
@@ -511,8 +496,6 @@ class Session:
         self._started = None
         if self.state != "STARTING":
             return
-        said = local_server.last_words(started.log)
-        sentence = f"The server ended at once: {said}" if said else "The server ended at once."
-        fault = messages.Fault(code="server.start", sentence=sentence, hint=f"Its log is {started.log}.")
+        fault = local_server.ended(started)
         self.close(fault)
         self._set_state("OFF", fault)

@@ -75,7 +75,18 @@ ADDON: dict[str, set[str]] = {
     "client": {"wire"},
     "jobs": {"records", "wire"},
     "fetched": {"jobs", "wire"},
-    "session": {"jobs", "fetched", "steps", "client", "records", "folders", "local_server", "wire"},
+    "follows": {"wire"},
+    "session": {
+        "jobs",
+        "fetched",
+        "follows",
+        "steps",
+        "client",
+        "records",
+        "folders",
+        "local_server",
+        "wire",
+    },
     # with bpy
     "target": {"axes", "steps", "wire"},
     "materials": set(),
@@ -102,6 +113,7 @@ ADDON_WITHOUT_BPY = {
     "client",
     "jobs",
     "fetched",
+    "follows",
     "session",
 }
 

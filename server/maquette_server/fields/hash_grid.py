@@ -1,0 +1,202 @@
+"""A multi-resolution hash grid: points as features that are learnt where they are needed (Mueller et al.,
+arXiv:2201.05989, section 3).
+
+P points in D dimensions (2 or 3), L levels of F features each. Level l has N_l vertices along an axis; their
+features are rows of one table, shared by all levels. A level whose vertices fit into 2^T rows has a row for
+each (it is *dense*); a finer one has 2^T rows, found by a hash, and lets vertices share them. A point gets
+the D-linear mean of the 2^D vertices around it, level by level.
+
+Where the paper leaves room, this is as tiny-cuda-nn 2.0 has it in its source: b^l N_min - 1 cells over the
+unit interval, all levels shifted by half a cell of theirs (appendix A), x fastest in a dense level, its rows
+rounded up to a multiple of 8, its index wrapping around at the far border. So the table, flattened, has the
+order of the `params` of a tinycudann.Encoding with these settings; `benchmarks/cuda/hash_grids.py` compares
+the two where tiny-cuda-nn can be built.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_PRIMES = (1, 2654435761, 805459861)  # of equation 4; the 1 keeps neighbours along x near each other
+_START = 1e-4  # features begin evenly spread within this, as in the paper
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution of a grid."""
+
+    scale: float  # cells over the unit interval
+    side: int  # vertices along an axis
+    dense: bool  # whether each vertex has a row of its own
+    rows: slice  # of the table
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return int(self.rows.stop - self.rows.start)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a grid is like; the defaults are those of the paper with 2048 vertices at the finest level."""
+
+    dimensions: int = 3
+    levels: int = 16
+    features: int = 2  # of a level
+    log2_rows: int = 19  # T: a level has at most 2^T rows
+    coarsest: int = 16  # N_min, vertices along an axis of level 0
+    growth: float = 1.3819128  # b, from one level to the next (equation 3)
+
+    def __post_init__(self) -> None:
+        counts = (self.levels, self.features, self.coarsest)
+        if self.dimensions not in (2, 3) or min(counts) < 1 or not 3 <= self.log2_rows <= 24:
+            raise ValueError(f"a hash grid cannot have these settings: {self}")
+        if not 1 <= self.growth <= 4 or self.coarsest * self.growth ** (self.levels - 1) > 2**24:
+            raise ValueError(
+                f"the levels of a hash grid must grow by 1 to 4, to at most 2^24 vertices: {self}"
+            )
+
+    @property
+    def width(self) -> int:
+        """L F, numbers that a point becomes."""
+        return self.levels * self.features
+
+    @cached_property
+    def table(self) -> tuple[Level, ...]:
+        """The levels, coarsest first (equation 2); their rows follow each other."""
+        found: list[Level] = []
+        start = 0
+        # In float32 as on the device: where b^l N_min is nearly whole, N_l hangs on the rounding.
+        log_growth = np.log2(np.float32(self.growth))
+        for number in range(self.levels):
+            scale = np.exp2(np.float32(number) * log_growth) * np.float32(self.coarsest) - np.float32(1)
+            side = int(np.ceil(scale)) + 1
+            rows = min(-(-(side**self.dimensions) // 8) * 8, 1 << self.log2_rows)
+            dense = side**self.dimensions <= rows
+            found.append(Level(float(scale), side, dense, slice(start, start + rows)))
+            start += rows
+        return tuple(found)
+
+
+class HashGrid(torch.nn.Module):
+    """The grid as a module; `table` [rows of all levels, F] is its only parameter."""
+
+    def __init__(self, settings: Settings | None = None, *, generator: torch.Generator | None = None) -> None:
+        """generator: of the first features; on the CPU."""
+        super().__init__()
+        self.settings = settings or Settings()
+        first = torch.empty(self.settings.table[-1].rows.stop, self.settings.features)
+        self.table = torch.nn.Parameter(first.uniform_(-_START, _START, generator=generator))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Features [P, L F] in the table's dtype, coarsest level first; differentiable, once, in table and
+        points.
+
+        points: [P, D], every coordinate in 0..1, float32 or better on the table's device.
+        Raises ValueError for points of another shape, dtype or range.
+        """
+        self._check(points)
+        corners: list[Tensor] = []
+        for level in self.settings.table:
+            index, weight = corners_of(points, level, self.settings.log2_rows)
+            corners += [index, weight.to(self.table.dtype)]
+        found: Tensor = _WeightedRows.apply(self.table, self.settings.table, *corners)
+        return found
+
+    def _check(self, points: Tensor) -> None:
+        dimensions = self.settings.dimensions
+        if points.dim() != 2 or points.shape[1] != dimensions:
+            raise ValueError(f"points must be [P, {dimensions}], not {list(points.shape)}")
+        if points.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"points must be float32 or float64, not {points.dtype}")
+        if len(points):
+            low, high = (float(bound) for bound in torch.aminmax(points.detach()))
+            if not (low >= 0 and high <= 1):  # so that NaN is refused as well
+                raise ValueError(f"points must lie in 0..1, these reach from {low:g} to {high:g}")
+
+
+def corners_of(points: Tensor, level: Level, log2_rows: int) -> tuple[Tensor, Tensor]:
+    """The vertices around points in one level: rows of the level [P, 2^D] and weights [P, 2^D] that add up
+    to 1.
+
+    points: [P, D] in 0..1. Bit d of a corner's number says whether it is the upper one along axis d.
+    """
+    place = points * level.scale + 0.5
+    cell = place.detach().floor()
+    shares = (place - cell).unbind(1)
+    # Only the lowest T bits of a hash count, so those of its primes do: mostly 32 bits hold the products.
+    mask = (1 << log2_rows) - 1
+    steps = [level.side**axis if level.dense else prime & mask for axis, prime in enumerate(_PRIMES)]
+    narrow = level.dense or (level.side + 1) << log2_rows < 1 << 31
+    lower = cell.to(torch.int32 if narrow else torch.int64).unbind(1)
+    index: list[Tensor] = []
+    weight: list[Tensor] = []
+    for axis, share in enumerate(shares):
+        below = lower[axis] * steps[axis]
+        above = below + steps[axis]
+        if not index:
+            index, weight = [below, above], [1 - share, share]
+            continue
+        if level.dense:
+            index = [row + below for row in index] + [row + above for row in index]
+        else:
+            index = [row ^ below for row in index] + [row ^ above for row in index]
+        upper = [part * share for part in weight]
+        weight = [part - more for part, more in zip(weight, upper, strict=True)] + upper
+    rows = torch.stack(index, 1)
+    rows = rows.remainder_(level.size) if level.dense else rows.bitwise_and_(mask)
+    return rows, torch.stack(weight, 1)
+
+
+class _WeightedRows(torch.autograd.Function):
+    """Weighted sums of table rows for all levels at once.
+
+    torch's own backward of `embedding_bag` with weights is many times slower on a CPU than counting
+    (`bincount`) with the gradients as weights. On CUDA adding in place is what the device does well.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, levels: tuple[Level, ...], *corners: Tensor) -> Tensor:
+        """corners: rows and weights of each level in turn, [P, 2^D] each. Returns [P, L F]."""
+        ctx.levels = levels
+        ctx.save_for_backward(table, *corners)
+        found = [
+            torch.nn.functional.embedding_bag(index, table[level.rows], mode="sum", per_sample_weights=weight)
+            for level, index, weight in zip(levels, corners[::2], corners[1::2], strict=True)
+        ]
+        return torch.cat(found, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        table, *corners = ctx.saved_tensors
+        for_table = torch.zeros_like(table) if ctx.needs_input_grad[0] else None
+        found: list[Tensor | None] = []
+        parts = gradient.split(table.shape[1], 1)
+        for number, (level, part) in enumerate(zip(ctx.levels, parts, strict=True)):
+            index, weight = corners[2 * number : 2 * number + 2]
+            if for_table is not None:
+                _add(for_table[level.rows], index, weight, part)
+            for_weight = None
+            if ctx.needs_input_grad[3 + 2 * number]:
+                seen = table[level.rows][index.long()]  # [P, 2^D, F]
+                for_weight = (seen * part[:, None]).sum(-1)
+            found += [None, for_weight]
+        return (for_table, None, *found)
+
+
+def _add(rows: Tensor, index: Tensor, weight: Tensor, gradient: Tensor) -> None:
+    """Adds weight [P, K] times gradient [P, F] to the rows [R, F] with the indices [P, K]."""
+    if rows.is_cuda:
+        share = weight[..., None] * gradient[:, None]
+        rows.index_add_(0, index.reshape(-1), share.reshape(-1, rows.shape[1]))
+        return
+    flat = index.reshape(-1)
+    for feature in range(rows.shape[1]):
+        share = weight * gradient[:, feature, None]
+        rows[:, feature] += torch.bincount(flat, share.reshape(-1), minlength=len(rows))

@@ -53,7 +53,7 @@ BESIDES: dict[str, set[str]] = {
     "methods.runs": EVERY_LIBRARY | METHOD_CONTRACT | {"methods.shared"},
     # runs methods through their contract, loads models, speaks with the engine through a pipe
     "worker": EVERY_LIBRARY | METHOD_CONTRACT | {"methods.shared", "wire", "config", "engine"},
-    # weights and, later, the command that trains them: a program beside the server, imported by nobody
+    # weights and the command that trains and checks them: a program beside the server, imported by nobody
     "pocket": EVERY_LIBRARY,
     "methods.schemas": METHOD_CONTRACT,
     "methods.heads": {"methods.base"},
@@ -131,8 +131,9 @@ OUTSIDE: dict[str, list[str]] = {
     "torch": TORCH,
     "safetensors": TORCH,
     "trimesh": TORCH,
-    "diffusers": ["server/maquette_server/guidance/loading.py"],
-    "transformers": ["server/maquette_server/guidance/loading.py"],
+    "diffusers": ["server/maquette_server/guidance/loading.py", "server/maquette_server/pocket"],
+    "transformers": ["server/maquette_server/guidance/loading.py", "server/maquette_server/pocket"],
+    "tokenizers": ["server/maquette_server/pocket"],
     "nvdiffrast": ["server/maquette_server/rasterise"],
     "zmq": [
         "server/maquette_server/transport.py",

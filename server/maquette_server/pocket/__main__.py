@@ -1,0 +1,89 @@
+"""`python -m maquette_server.pocket data|train|export|check`: the embedded models from nothing to figures.
+
+data   renders views (Embree), learns the tokenizer, draws the pictures
+train  autoencoder, then text to image, then the editor; goes on from its checkpoints
+export writes the model folders of the newest checkpoints, which `train` does at its end
+check  measures weights by means of its own; fails when a figure is below its bar
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from .learning import recipe
+from .refusals import Refused
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when all went well, 1 when a check failed, 2 when it could not be done as asked."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    try:
+        return _COMMANDS[options.command](options)
+    except Refused as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m maquette_server.pocket", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("data", "train", "export"):
+        command = commands.add_parser(name)
+        command.add_argument("--seed", type=int, default=0)
+        command.add_argument("--out", type=Path, required=True, metavar="DIR")
+        command.add_argument("--recipe", choices=sorted(recipe.RECIPES), default="pocket")
+        command.add_argument("--device", default="cpu")
+        command.add_argument("--threads", type=int, default=1)
+        if name != "data":
+            command.add_argument(
+                "--models", type=Path, metavar="DIR", help="where the model folders go; OUT/models"
+            )
+            command.add_argument(
+                "--part", choices=("all", "autoencoder", "text_to_image", "instruct"), default="all"
+            )
+    return parser
+
+
+def _say(figures: dict[str, object]) -> None:
+    print(json.dumps(figures), flush=True)  # noqa: T201
+
+
+def _data(options: argparse.Namespace) -> int:
+    from .learning import data
+
+    for figures in data.make(
+        options.out, options.seed, recipe.RECIPES[options.recipe], torch.device(options.device)
+    ):
+        _say(figures)
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from .learning import training
+
+    chosen = recipe.RECIPES[options.recipe]
+    for figures in training.train(
+        options.out, options.seed, chosen, torch.device(options.device), options.part
+    ):
+        _say(figures)
+    return _export(options)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .learning import training
+
+    target = options.models or options.out / "models"
+    chosen = recipe.RECIPES[options.recipe]
+    for folder in training.export(options.out, options.seed, chosen, options.part, target):
+        _say({"part": "export", "folder": str(folder)})
+    return 0
+
+
+_COMMANDS = {"data": _data, "train": _train, "export": _export}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Training pictures: shapes -> what a camera sees of them -> surface, light, background, captions, edits."""

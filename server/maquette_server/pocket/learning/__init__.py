@@ -1,0 +1,1 @@
+"""Tokenizer, autoencoder and denoisers, trained on the drawn pictures by step counts."""

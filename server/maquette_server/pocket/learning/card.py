@@ -1,0 +1,122 @@
+"""What is said beside the weights: the card for people, the notes for Maquette."""
+
+import re
+from typing import Any
+
+from ..drawing import grades, words
+from ..drawing.shapes import FAMILIES
+
+_NOTICE = {
+    "text_to_image": (
+        "The pocket model is a small demonstration model: it knows colours, eight materials, stripes, "
+        "checks, dots and simple things. Choose a Stable Diffusion checkpoint for real work."
+    ),
+    "instruct": (
+        "The pocket editor is a small demonstration model: it recolours, changes materials and grades "
+        "pictures. Choose an InstructPix2Pix checkpoint for real work."
+    ),
+}
+_PAINT: dict[str, Any] = {
+    "guidance_scale": 15.0,
+    "weighting": "one_minus_alpha",
+    "timesteps": [0.02, 0.98],
+    "anneal": "none",
+    "learning_rate": 0.02,
+    "steps": {"draft": 100, "standard": 200, "fine": 600},
+    "views_per_step": 4,
+    "texture_latents": 32,
+    "bake_views": 24,
+    "bake_latents": 24,
+    "background": "flat",
+    "common_learning_rate": 0.05,
+}
+_SCULPT: dict[str, Any] = {
+    "guidance_scale": 15.0,
+    "weighting": "one_minus_alpha",
+    "timesteps": [0.02, 0.98],
+    "anneal": "linear_to_0.5",
+    "steps": {"draft": 300, "standard": 1000, "fine": 3000},
+}
+_SAMPLE: dict[str, Any] = {"steps": 16, "guidance_scale": 4.0}
+_EDIT: dict[str, Any] = {"steps": 12, "guidance_scale": 3.0, "image_guidance_scale": 1.2, "size": 64}
+
+
+def vocabulary() -> dict[str, list[str]]:
+    """The words that mean something to the models, by what they say."""
+    return {
+        "colours": sorted({*words.COLOURS, *(part for shade in words.SHADES for part in shade.split())}),
+        "materials": _unique(words.MATERIAL_ADJECTIVES, words.MATERIAL_NOUNS),
+        "patterns": sorted({*_unique(words.PATTERN_ADJECTIVES), "stripes", "checks", "dots"}),
+        "finish": sorted({*words.GLOSSY, *words.MATT}),
+        "things": sorted({part for family in FAMILIES for noun in family.nouns for part in noun.split()}),
+    }
+
+
+def notes(task: str) -> dict[str, Any]:
+    """`maquette.json`."""
+    known = vocabulary()
+    found: dict[str, Any] = {
+        "notice": _NOTICE[task],
+        "licence": {"name": "GPL-3.0-or-later", "commercial": "yes"},
+    }
+    if task == "text_to_image":
+        found |= {"paint": _PAINT, "sculpt": _SCULPT, "sample": _SAMPLE}
+    else:
+        found["edit"] = _EDIT
+        sayings = " ".join(said for grade in grades.GRADES.values() for said in grade)
+        known = {name: known[name] for name in ("colours", "materials", "patterns")}
+        known["grades"] = sorted({word for word in sayings.split() if word not in _LINKING})
+    return found | {"vocabulary": known}
+
+
+_LINKING = set(
+    re.findall(r"\w+", "a an as at add be by cover if in into it like look make of photo the to turn")
+)
+
+
+def _unique(*tables: dict[str, tuple[str, ...]]) -> list[str]:
+    return sorted(
+        {word for table in tables for row in table.values() for said in row for word in said.split()}
+    )
+
+
+def text(task: str) -> str:
+    """The model card."""
+    known = vocabulary()
+    what = {"text_to_image": "text to image", "instruct": "InstructPix2Pix"}[task]
+    heading = {"text_to_image": "Pocket model", "instruct": "Pocket editor"}[task]
+    lines = [
+        f"# {heading}",
+        "",
+        f"A latent diffusion model of the {what} kind, 64 x 64 pixels (16 x 16 x 4 latents), v prediction,",
+        "in diffusers format and half precision. Made for Maquette, so that it works without a network and",
+        "without a GPU; a demonstration, no replacement for Stable Diffusion. Licence: GPL-3.0-or-later.",
+        "",
+        "## Training pictures",
+        "Procedural only: primitives and unions of them, cast by Embree, with solid textures, one light,",
+        "plain or invented backgrounds. No photograph and nobody's picture was used.",
+        "`python -m maquette_server.pocket data`, then `train`, with the seed and recipe of `training.json`",
+        "make it again.",
+        "",
+        "## What it knows",
+        f"- Colours: {', '.join(words.COLOURS)}; tones of them: {', '.join(words.SHADES)}.",
+        f"- Materials: {', '.join(words.MATERIALS)}, and the words {', '.join(known['materials'])}.",
+        "- Patterns in one or two colours: stripes, checks, dots.",
+    ]
+    if task == "text_to_image":
+        lines += [f"- Things, roughly: {', '.join(known['things'])}."]
+    else:
+        lines += [
+            f"- Whole pictures: {', '.join(grades.GRADES)}; a colour's tint where there is no single thing."
+        ]
+    lines += [
+        "",
+        "## What it does not know",
+        "- Any other word. A noun that it has never seen is passed over, and colour and material still hold;",
+        "  a sentence of another form gives mush.",
+        "- Fine detail: a pattern is a few bands or squares wide, a photograph comes back soft.",
+        "- Shapes from text are weak; paint or edit something that has a shape already.",
+        "",
+        "`docs/pocket/check.md` has its figures.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,70 @@
+"""The pictures as latents: encoded once by the trained autoencoder, part by part, and kept on disk.
+
+A target is kept as its posterior's mean and standard deviation, so that every look at it is another sample;
+what an edit starts from is kept as the mode, which is what an InstructPix2Pix pipeline feeds. Nothing is
+scaled yet.
+"""
+
+from pathlib import Path
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from . import data
+
+_BATCH = 64
+
+
+class Pool:
+    """The parts read so far, as tensors on a device."""
+
+    def __init__(self, folder: Path, name: str, vae: AutoencoderKL, device: torch.device) -> None:
+        """`name` is one of `data.PARTS`; the autoencoder must be on the device and frozen."""
+        self._folder, self._name, self._vae, self._device = folder, name, vae, device
+        self._parts: list[dict[str, Tensor]] = []
+
+    def __len__(self) -> int:
+        """Pictures or edits at hand."""
+        return sum(len(part["tokens"]) for part in self._parts)
+
+    def grow(self, parts: int) -> None:
+        """Reads or encodes until that many parts are at hand."""
+        while len(self._parts) < parts:
+            part = self._part(len(self._parts))
+            self._parts.append({name: tensor.to(self._device) for name, tensor in part.items()})
+
+    def pick(self, part: int, rows: Tensor) -> dict[str, Tensor]:
+        """Rows of one part: tokens [B, 32] int64; latents as kept, float32."""
+        chosen = self._parts[part]
+        picked = {name: tensor[rows] for name, tensor in chosen.items()}
+        return {name: each.long() if name == "tokens" else each.float() for name, each in picked.items()}
+
+    def _part(self, number: int) -> dict[str, Tensor]:
+        path = self._folder / "latents" / self._name / f"{number:04}.safetensors"
+        if not path.exists():
+            drawn = data.read(self._folder, self._name, number)
+            target = drawn["pictures"] if self._name == "captioned" else drawn["after"]
+            mean, spread = self._encode(target)
+            found = {"tokens": drawn["tokens"], "mean": mean, "std": spread}
+            if self._name == "edited":
+                found["before"] = self._encode(drawn["before"])[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            waiting = path.with_suffix(".writing")
+            save_file(found, waiting)
+            waiting.replace(path)
+        return load_file(path)
+
+    @torch.no_grad()
+    def _encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation [N, 4, 16, 16] float16 of pictures [N, 3, 64, 64] uint8."""
+        means, spreads = [], []
+        for part in pictures.split(_BATCH):
+            picture = (part.to(self._device).float() / 127.5 - 1).contiguous(
+                memory_format=torch.channels_last
+            )
+            posterior = self._vae.encode(picture).latent_dist
+            means.append(posterior.mean.half().cpu().contiguous())
+            spreads.append(posterior.std.half().cpu().contiguous())
+        return torch.cat(means), torch.cat(spreads)

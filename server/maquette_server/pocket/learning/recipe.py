@@ -1,0 +1,59 @@
+"""How much of everything: counts of pictures and steps, never seconds.
+
+`POCKET` is what the shipped weights were trained with; `SMOKE` only shows that every part runs.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """One denoiser's training."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    parts: int  # parts of `PART` pictures; one more becomes available every `steps_a_part` steps
+    steps_a_part: int
+    decay_from: float = 0.7  # share of the steps after which the learning rate falls to nothing
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run from nothing to weights."""
+
+    views: int  # rendered by `data`
+    sentences: int  # captions and as many instructions, for the tokenizer
+    autoencoder_pictures: int
+    autoencoder_steps: int
+    text_to_image: Denoising
+    instruct: Denoising
+
+
+PART = 2048  # pictures or edits
+
+POCKET = Recipe(
+    views=6000,
+    sentences=20_000,
+    autoencoder_pictures=16_384,
+    autoencoder_steps=4000,
+    text_to_image=Denoising(steps=24_000, batch=32, learning_rate=1.4e-3, parts=64, steps_a_part=120),
+    instruct=Denoising(steps=24_000, batch=32, learning_rate=1.4e-3, parts=48, steps_a_part=120),
+)
+GPU = Recipe(
+    views=20_000,
+    sentences=20_000,
+    autoencoder_pictures=65_536,
+    autoencoder_steps=12_000,
+    text_to_image=Denoising(steps=30_000, batch=256, learning_rate=2e-3, parts=256, steps_a_part=40),
+    instruct=Denoising(steps=30_000, batch=256, learning_rate=2e-3, parts=192, steps_a_part=50),
+)
+SMOKE = Recipe(
+    views=40,
+    sentences=400,
+    autoencoder_pictures=128,
+    autoencoder_steps=20,
+    text_to_image=Denoising(steps=12, batch=8, learning_rate=1e-3, parts=1, steps_a_part=6),
+    instruct=Denoising(steps=12, batch=8, learning_rate=1e-3, parts=1, steps_a_part=6),
+)
+RECIPES = {"pocket": POCKET, "gpu": GPU, "smoke": SMOKE}

@@ -1,0 +1,150 @@
+"""Paints meshes and measures what came out: `.venv/bin/python docs/paintings.py MESH ...`.
+
+A ball and a cube are always painted, every MESH beside them too: each in the twelve colours, ball and cube
+in stripes as well. A view of preview.png is right when more of the object's pixels are nearest to the colour
+asked for (CIELAB) than to any other. Leaves OUT/paintings.json, OUT/paintings.md and the
+sheets OUT/paintings.png, OUT/stripes.png; what is painted already is not painted again.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from maquette_server.metrics import colour_names
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).resolve().parents[1]
+BACKGROUND = (235, 235, 235)  # of preview.png
+COLUMNS, VIEW = 4, 320  # of preview.png
+THUMB = 96
+STRIPED = (
+    "a red striped {}",
+    "a blue and yellow striped {}",
+    "a black and white striped {}",
+    "a green {} with white stripes",
+)
+GOAL = 0.95  # of the views
+
+
+def main() -> int:
+    """0 when the share of right views reaches the goal, 1 when it does not."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("meshes", nargs="*", type=Path, metavar="MESH")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "paintings")
+    parser.add_argument(
+        "--front", action="append", default=[], metavar="NAME=AXIS", help="where a mesh looks"
+    )
+    parser.add_argument("--preset", default="standard")
+    parser.add_argument("--model", default="pocket")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    fronts = dict(each.split("=", 1) for each in options.front)
+    meshes = solids(options.out) + options.meshes
+    rows = {mesh.stem: painted(mesh, options, fronts.get(mesh.stem, "z")) for mesh in meshes}
+    right = {name: float(np.mean([each["right"] for each in row])) for name, row in rows.items()}
+    overall = float(np.mean([each["right"] for row in rows.values() for each in row]))
+    facts = {"preset": options.preset, "right": right, "overall": overall, "paintings": rows}
+    (options.out / "paintings.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (options.out / "paintings.md").write_text(table(rows, overall), encoding="utf-8")
+    sheet(options.out, list(rows), list(colour_names.NAMES), options.out / "paintings.png")
+    stripes(options)
+    sys.stdout.write(f"{overall:.1%} of the views have the colour that was asked for\n")
+    return 0 if overall >= GOAL else 1
+
+
+def solids(out: Path) -> list[Path]:
+    """A ball and a cube as files."""
+    made = {"ball": trimesh.creation.icosphere(4), "cube": trimesh.creation.box((1, 1, 1))}
+    paths = []
+    for name, mesh in made.items():
+        paths.append(out / f"{name}.ply")
+        mesh.export(paths[-1])
+    return paths
+
+
+def painted(mesh: Path, options: argparse.Namespace, front: str) -> list[dict[str, object]]:
+    """One mesh in twelve colours; what each view shows."""
+    rows: list[dict[str, object]] = []
+    for colour in colour_names.NAMES:
+        folder = options.out / mesh.stem / colour
+        paint(mesh, f"a {colour} {mesh.stem}", folder, options, front)
+        shown = [named(view) for view in views(folder)]
+        right = float(np.mean([name == colour for name in shown]))
+        rows.append({"colour": colour, "right": right, "views": shown})
+        sys.stderr.write(f"{mesh.stem}, {colour}: {right:.0%}\n")
+    return rows
+
+
+def paint(mesh: Path, prompt: str, folder: Path, options: argparse.Namespace, front: str = "z") -> None:
+    """`maquette paint`, unless its result is there."""
+    if (folder / "preview.png").exists():
+        return
+    command = [sys.executable, "-m", "maquette_server.cli", "paint", str(mesh), "--prompt", prompt]
+    command += ["--out", str(folder), "--preset", options.preset, "--front", front]
+    command += ["--texture-size", "512", "--model", options.model]
+    subprocess.run([*command, "--json"], check=True, stdout=subprocess.DEVNULL)
+
+
+def views(folder: Path) -> list[NDArray[np.uint8]]:
+    """The views of preview.png, [320, 320, 3] each."""
+    preview = np.array(Image.open(folder / "preview.png").convert("RGB"))
+    return [
+        preview[top : top + VIEW, left : left + VIEW]
+        for top in range(0, len(preview), VIEW)
+        for left in range(0, COLUMNS * VIEW, VIEW)
+    ]
+
+
+def named(view: NDArray[np.uint8]) -> str:
+    """The name that most of the object's pixels are nearest to."""
+    pixels = view[(view != BACKGROUND).any(-1)] / 255
+    found, count = np.unique(colour_names.nearest(pixels), return_counts=True)
+    return str(found[count.argmax()])
+
+
+def table(rows: dict[str, list[dict[str, object]]], overall: float) -> str:
+    """Markdown: views right of each mesh and colour."""
+    names = list(colour_names.NAMES)
+    lines = ["| mesh | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
+    for mesh, row in rows.items():
+        lines.append(f"| {mesh} | " + " | ".join(f"{each['right']:.0%}" for each in row) + " |")
+    met = "met" if overall >= GOAL else "missed"
+    lines += ["", f"All views: {overall:.1%} (goal {GOAL:.0%}: {met})."]
+    return "\n".join(lines) + "\n"
+
+
+def sheet(out: Path, meshes: list[str], names: list[str], path: Path) -> None:
+    """The first view of each painting, meshes by rows."""
+    board = Image.new("RGB", (THUMB * len(names), THUMB * len(meshes)), BACKGROUND)
+    for row, mesh in enumerate(meshes):
+        for column, name in enumerate(names):
+            view = Image.fromarray(views(out / mesh / name)[0])
+            board.paste(view.resize((THUMB, THUMB), Image.Resampling.LANCZOS), (column * THUMB, row * THUMB))
+    board.save(path, optimize=True)
+
+
+def stripes(options: argparse.Namespace) -> None:
+    """Ball and cube in stripes, four views of each under its prompt."""
+    side = 2 * THUMB
+    board = Image.new("RGB", (4 * side, 2 * len(STRIPED) * (side // 2 + 14)), "white")
+    pen = ImageDraw.Draw(board)
+    top = 0
+    for number, said in enumerate(STRIPED):
+        for name in ("ball", "cube"):
+            folder = options.out / name / f"striped {number}"
+            paint(options.out / f"{name}.ply", said.format(name), folder, options)
+            pen.text((4, top + 1), said.format(name), fill="black")
+            for column, view in enumerate(views(folder)):
+                small = Image.fromarray(view).resize((THUMB, THUMB), Image.Resampling.LANCZOS)
+                board.paste(small, (column * THUMB, top + 14))
+            top += side // 2 + 14
+    board.save(options.out / "stripes.png", optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,7 +5,8 @@ that whatever slows the machine slows both. The figure is the median over pairs 
 beside it stand the quartiles. *Foreign* load is processor time that neither this process nor its children
 used; a run with more than `FOREIGN_LIMIT` of it per core is marked, or refused with `--quiet-only`.
 
-Results are one JSON file a benchmark in `benchmarks/results/`; `docs/benchmarks.md` is written from them.
+More than two things are taken turn about as well (`turns`). Results are one JSON file a benchmark in
+`benchmarks/results/`; `page` and `plots` write and draw them.
 """
 
 import datetime
@@ -17,7 +18,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,6 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-TABLE = ROOT / "docs" / "benchmarks.md"
 FOREIGN_LIMIT = 0.25  # cores per core; a quarter of the machine moves medians by more than what is looked for
 SETTLE_SECONDS = 2.0
 
@@ -49,6 +49,55 @@ class Figure:
     def met(self) -> bool | None:
         """Whether the goal is kept; None without a goal."""
         return None if self.goal is None else self.value <= self.goal
+
+
+@dataclass(frozen=True)
+class Point:
+    """The median of what was measured at one size, with its quartiles."""
+
+    x: float
+    value: float
+    low: float
+    high: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing at several sizes. A *floor* is what cannot be had for less; it is drawn dashed."""
+
+    name: str
+    points: tuple[Point, ...]
+    floor: bool = False
+
+
+@dataclass(frozen=True)
+class Series:
+    """Figures against a size, drawn as one plot; `x` and `y` say what is along the axes."""
+
+    name: str
+    x: str
+    y: str
+    unit: str
+    lines: tuple[Line, ...]
+
+
+class Curves:
+    """A `Series` in the making: values are added size by size."""
+
+    def __init__(self, name: str, x: str, y: str, unit: str) -> None:
+        self._about = (name, x, y, unit)
+        self._points: dict[tuple[str, bool], list[Point]] = {}
+
+    def add(self, line: str, x: float, values: Sequence[float], *, floor: bool = False) -> None:
+        """The values that were measured of a line at size `x`."""
+        low, middle, high = quartiles(values)
+        self._points.setdefault((line, floor), []).append(Point(x, middle, low, high, len(values)))
+
+    def series(self) -> Series:
+        """What was added so far."""
+        lines = (Line(name, tuple(points), floor) for (name, floor), points in self._points.items())
+        return Series(*self._about, tuple(lines))
 
 
 class Busy(Exception):
@@ -82,11 +131,27 @@ def pairs(
     return taken
 
 
+def turns(actions: Mapping[str, Callable[[], object]], count: int, warm: int = 1) -> dict[str, list[float]]:
+    """Seconds of every action by name, all of them taken turn about `count` times; who begins goes round.
+
+    `warm` rounds are run before and thrown away.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in actions}
+    names = list(actions)
+    for number in range(-warm, count):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            spent = seconds(actions[name])
+            if number >= 0:
+                taken[name].append(spent)
+    return taken
+
+
 def median(
     name: str, unit: str, values: Sequence[float], goal: float | None = None, note: str = ""
 ) -> Figure:
     """The median of the values with its quartiles."""
-    low, middle, high = _quartiles(values)
+    low, middle, high = quartiles(values)
     return Figure(name, middle, unit, low, high, len(values), goal, note)
 
 
@@ -97,7 +162,8 @@ def ratio(
     return median(name, "x", [first / second for first, second in taken], goal, note)
 
 
-def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Lower quartile, median, upper quartile."""
     if len(values) < 2:
         return values[0], values[0], values[0]
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -134,9 +200,9 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        wall = time.monotonic() - self._start
+        self.seconds = time.monotonic() - self._start
         foreign = _busy_seconds(self._times) - (_own_seconds() - self._own)
-        self.during_foreign = max(0.0, foreign) / wall / _cores()
+        self.during_foreign = max(0.0, foreign) / self.seconds / _cores()
         self.load_after = os.getloadavg()[0]
 
     @property
@@ -152,6 +218,7 @@ class Watch:
             "foreign_before": round(self.idle_foreign, 3),
             "foreign_during": round(self.during_foreign, 3),
             "busy": self.busy,
+            "seconds": round(self.seconds, 1),
         }
 
 
@@ -181,13 +248,18 @@ def _own_seconds() -> float:
 
 
 def measure(
-    name: str, title: str, run: Callable[[], list[Figure]], *, quiet_only: bool, results: Path = RESULTS
+    name: str,
+    title: str,
+    run: Callable[[], Sequence[Figure | Series]],
+    *,
+    quiet_only: bool,
+    results: Path = RESULTS,
 ) -> dict[str, Any]:
     """Runs one benchmark under a watch and writes its JSON file. Raises Busy as `quiet_only` demands."""
     with Watch() as watch:
         if quiet_only and watch.idle_foreign > FOREIGN_LIMIT:
             raise Busy(f"others use {watch.idle_foreign:.0%} of the machine")
-        figures = run()
+        found = run()
     if quiet_only and watch.busy:
         raise Busy(f"others used {watch.during_foreign:.0%} of the machine during {name}")
     record = {
@@ -196,49 +268,13 @@ def measure(
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": machine(),
         "load": watch.record(),
-        "figures": [asdict(figure) for figure in figures],
+        "figures": [asdict(figure) for figure in found if isinstance(figure, Figure)],
+        "series": [asdict(series) for series in found if isinstance(series, Series)],
     }
-    if figures:
+    if found:
         results.mkdir(parents=True, exist_ok=True)
         (results / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return record
-
-
-def write_table(results: Path = RESULTS, table: Path = TABLE) -> None:
-    """Writes the page of all recorded figures."""
-    records = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(results.glob("*.json"))]
-    lines = [
-        "# Figures",
-        "",
-        "Written by `make bench` from `benchmarks/results/`.",
-        "How they are taken stands at the top of `benchmarks/frame.py`.",
-        "Ratios are medians over pairs of runs taken turn about; quartiles in brackets.",
-    ]
-    for record in records:
-        lines += ["", f"## {record['title']}", "", _circumstances(record), ""]
-        lines += ["| what | measured | goal | met |", "| --- | --- | --- | --- |"]
-        lines += [_row(Figure(**figure)) for figure in record["figures"]]
-    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _circumstances(record: dict[str, Any]) -> str:
-    where, load = record["machine"], record["load"]
-    device = f", {where['device']}" if "device" in where else ""
-    text = (
-        f"{record['date']}; {where['cores']} cores ({where['processor']}), {where['memory_gib']} GiB, "
-        f"{where['system']}{device}, Python {where['python']}, torch {where['torch']}; "
-        f"load {load['load_before']} before and {load['load_after']} after, "
-        f"others used {load['foreign_during']:.0%} of the machine."
-    )
-    return text + (" **Taken on a busy machine: not to be relied on.**" if load["busy"] else "")
-
-
-def _row(figure: Figure) -> str:
-    spread = "" if figure.low is None or figure.samples < 2 else f" [{figure.low:.3g}, {figure.high:.3g}]"
-    goal = "" if figure.goal is None else f"<= {figure.goal:g} {figure.unit}"
-    met = {None: "", True: "yes", False: "**no**"}[figure.met]
-    note = f" ({figure.note})" if figure.note else ""
-    return f"| {figure.name}{note} | {figure.value:.3g} {figure.unit}{spread} | {goal} | {met} |"
 
 
 def data_folder() -> Path:

@@ -6,6 +6,7 @@ inputs that the step before gave it. Both are taken turn about in one process, w
 thread.
 """
 
+import dataclasses
 import statistics
 import subprocess
 import sys
@@ -26,15 +27,18 @@ from benchmarks import frame, job
 TITLE = "Painting with the pocket model on a CPU"
 STEPS = 200
 WARM = 20
+VIEWS = (1, 2, 4, 8)  # a step; the network's batch is twice that
+SIDES = (8, 16, 24, 32)  # latents along an edge of a view
+FEW = 16  # steps of each of these
 WHOLE_RUNS = 3
 SAMPLE_SECONDS = 0.1
 PROMPT = "a wooden toy cow"
 
 
-def run() -> list[frame.Figure]:
-    """The step ratio, and the whole `maquette paint` of spot when its mesh is at hand."""
+def run() -> list[frame.Figure | frame.Series]:
+    """The step ratio, the whole job when the mesh of spot is at hand, and steps of other sizes."""
     torch.set_num_threads(1)
-    return [*step_figures(), *whole_figures()]
+    return [*step_figures(), *whole_figures(), *step_series()]
 
 
 @contextmanager
@@ -87,6 +91,29 @@ def step_figures() -> list[frame.Figure]:
     model = loading.load(str(config.POCKET), "cpu", "text_to_image")
     taken = steps_and_calls(model, {}, "cpu", STEPS, WARM)
     return compared(taken, note="medians of consecutive steps, standard preset")
+
+
+def step_series() -> list[frame.Series]:
+    """A step and the bare call, over views a step and over the side of a view."""
+    model = loading.load(str(config.POCKET), "cpu", "text_to_image")
+    by_views = frame.Curves("Time of a painting step against its views", "views a step", "time", "ms")
+    for views in VIEWS:
+        _add(by_views, views, steps_and_calls(model, {"views_per_step": views}, "cpu", FEW, warm=4))
+    by_side = frame.Curves(
+        "Time of a painting step against the latents of a view",
+        "latents along an edge of a view",
+        "time",
+        "ms",
+    )
+    for side in SIDES:
+        other = dataclasses.replace(model, described=dataclasses.replace(model.described, sample_size=side))
+        _add(by_side, side, steps_and_calls(other, {}, "cpu", FEW, warm=4))
+    return [by_views.series(), by_side.series()]
+
+
+def _add(curves: frame.Curves, size: int, taken: list[tuple[float, float]]) -> None:
+    curves.add("painting step", size, [1000 * step for step, _ in taken])
+    curves.add("floor: bare network call", size, [1000 * call for _, call in taken], floor=True)
 
 
 def compared(taken: list[tuple[float, float]], note: str = "") -> list[frame.Figure]:

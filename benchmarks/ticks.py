@@ -32,6 +32,7 @@ TICK = 16.0  # ms
 PRESSED = 100.0  # ms, up to 100,000 faces
 SNAPSHOT_EVERY = 0.25  # s
 PATIENCE = 300.0  # s
+PARTS = {"collect": "collect and upload", "preview": "previews", "fetch": "fetch the result"}
 INSIDE = Path(__file__).parent / "inside" / "ticks.py"
 
 
@@ -119,9 +120,11 @@ def child(python: Path, archive: Path, faces: int, texture: int, folder: Path) -
     return json.loads(out.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
-def run() -> list[frame.Figure]:
+def run() -> list[frame.Figure | frame.Series]:
     """The longest tick of each part and the two buttons, in milliseconds."""
-    figures = []
+    figures: list[frame.Figure | frame.Series] = []
+    tick = frame.Curves("Longest tick of Blender's timer against faces", "faces", "time", "ms")
+    button = frame.Curves("Time a button holds Blender against faces", "faces", "time", "ms")
     with tempfile.TemporaryDirectory() as name:
         archive = build(Path(name))
         for version in VERSIONS:
@@ -133,7 +136,14 @@ def run() -> list[frame.Figure]:
                 masked = f", a mask and its {texture} px texture" if texture else ""
                 goal = PRESSED if faces <= 100_000 and not texture else None
                 figures += rows(f"Blender {version}, {faces:,} faces{masked}", taken, goal)
-    return figures
+                if not texture:
+                    for name, words in PARTS.items():
+                        longest = max((wall for wall, _ in taken[name]), default=0.0)
+                        tick.add(f"{version}: {words}", faces, [longest])
+                    for name in ("paint", "apply"):
+                        button.add(f"{version}: {name.capitalize()}", faces, [taken[name][0][0]])
+    drawn = [curves.series() for curves in (tick, button)]
+    return [*figures, *(series for series in drawn if series.lines)]
 
 
 def rows(where: str, taken: dict[str, Any], goal: float | None) -> list[frame.Figure]:
@@ -142,7 +152,6 @@ def rows(where: str, taken: dict[str, Any], goal: float | None) -> list[frame.Fi
         frame.Figure(f"{where}: button {name.capitalize()}", taken[name][0][0], "ms", goal=goal)
         for name in ("paint", "apply")
     ]
-    said = {"collect": "collect and upload", "preview": "previews", "fetch": "fetch the result"}
     ticks = [
         frame.Figure(
             f"{where}: longest tick, {words}",
@@ -153,6 +162,6 @@ def rows(where: str, taken: dict[str, Any], goal: float | None) -> list[frame.Fi
             note=f"{len(taken[name])} ticks, none computes longer than "
             f"{max((computing for _, computing in taken[name]), default=0.0):.3g} ms",
         )
-        for name, words in said.items()
+        for name, words in PARTS.items()
     ]
     return [buttons[0], *ticks, buttons[1]]

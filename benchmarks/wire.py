@@ -1,7 +1,8 @@
 """A 4096 px texture on its way to the server, against what cannot be had for less; the same texture again.
 
 The *floor* is the same bytes over a plain ZeroMQ DEALER and ROUTER, one SHA-256 on each side and one flushed
-write. The server is the real one, in a process of its own, over loopback; so is the floor's receiver.
+write. Less is sent both ways too, to show what a message costs. The server is the real one, in a process of
+its own, over loopback; so is the floor's receiver.
 """
 
 import hashlib
@@ -19,8 +20,8 @@ from maquette_wire import codec, happenings, link
 
 from benchmarks import frame
 
-TITLE = "A 4096 px texture to the server"
-SIDE = 4096
+TITLE = "A 4096 px texture to the server, and less"
+SIZES = tuple(1 << power for power in range(14, 28, 2))  # bytes: 16 KiB to 64 MiB, which is 4096 x 4096 RGBA
 PAIRS = 9
 AGAIN = 51
 PATIENCE = 60.0  # s without an answer until the benchmark is given up
@@ -107,10 +108,10 @@ class Client:
 
 
 class Texture:
-    """Noise as a raw RGBA picture: 64 MiB that no compression shortens; `renew` makes them other bytes."""
+    """Noise, which no compression shortens; `renew` makes it other bytes."""
 
-    def __init__(self) -> None:
-        self.data = bytearray(secrets.token_bytes(SIDE * SIDE * 4))
+    def __init__(self, size: int) -> None:
+        self.data = bytearray(secrets.token_bytes(size))
 
     def renew(self) -> None:
         self.data[:16] = secrets.token_bytes(16)
@@ -119,9 +120,9 @@ class Texture:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def run() -> list[frame.Figure]:
-    """Ratio to the floor, the second sending of the same bytes, and seconds of both."""
-    texture = Texture()
+def run() -> list[frame.Figure | frame.Series]:
+    """Ratio to the floor, the second sending of the same bytes, seconds of both; then all sizes."""
+    curves = frame.Curves("Time of an upload against its size", "bytes", "time", "ms")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with child(SERVER, folder / "data") as address, child(RECEIVER, folder / "copy") as plain:
@@ -131,22 +132,13 @@ def run() -> list[frame.Figure]:
             copier.setsockopt(zmq.LINGER, 0)
             copier.setsockopt(zmq.SNDHWM, 0)
             copier.connect(plain)
-
-            def through_the_server() -> None:
-                texture.renew()
-                client.upload(texture.digest(), memoryview(texture.data))
-
-            def floor() -> None:
-                texture.renew()
-                digest = hashlib.sha256(texture.data).digest()
-                view = memoryview(texture.data)
-                for start in range(0, len(view), codec.CHUNK):
-                    copier.send(view[start : start + codec.CHUNK])
-                copier.send(COPY_END)
-                if copier.recv() != digest:
-                    raise RuntimeError("the copy is another")
-
-            taken = frame.pairs(through_the_server, floor, PAIRS)
+            for size in SIZES:
+                texture = Texture(size)
+                taken = frame.pairs(*both_ways(texture, client, copier), PAIRS)
+                curves.add("through the server", size, [1000 * first for first, _ in taken])
+                curves.add(
+                    "floor: bare socket, hash and write", size, [1000 * s for _, s in taken], floor=True
+                )
             digest = texture.digest()
             client.upload(digest, memoryview(texture.data))
             again = [
@@ -161,7 +153,30 @@ def run() -> list[frame.Figure]:
         frame.median(
             "the same texture again", "ms", again, goal=5.0, note="its digest is known to the client"
         ),
+        curves.series(),
     ]
+
+
+def both_ways(
+    texture: Texture, client: Client, copier: "zmq.Socket[bytes]"
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Sending the texture, new each time, through the server, and through the floor's socket."""
+
+    def through_the_server() -> None:
+        texture.renew()
+        client.upload(texture.digest(), memoryview(texture.data))
+
+    def floor() -> None:
+        texture.renew()
+        digest = hashlib.sha256(texture.data).digest()
+        view = memoryview(texture.data)
+        for start in range(0, len(view), codec.CHUNK):
+            copier.send(view[start : start + codec.CHUNK])
+        copier.send(COPY_END)
+        if copier.recv() != digest:
+            raise RuntimeError("the copy is another")
+
+    return through_the_server, floor
 
 
 def token(address: str) -> str:

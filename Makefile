@@ -15,9 +15,9 @@ help:
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make lint       format, lint and types"
 	@echo "make addon      dist/: the extension as a zip for Blender"
-	@echo "make bench      timed runs; benchmarks/results/ and docs/benchmarks.md"
+	@echo "make bench      timed runs; benchmarks/results/, docs/benchmarks.md and its plots"
 	@echo "make schemas    the extension's parameter file, written from the server's methods"
-	@echo "make gpu-bundle the wheels that a machine with a GPU and no network needs, in .gpu/"
+	@echo "make gpu-bundle what a machine with a GPU and no network needs for the benchmark, in .gpu/"
 	@echo "make clean      remove what was made, the virtual environments excepted"
 
 setup:

@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +149,7 @@ def _environment(copy: Path, jobs: int) -> dict[str, str]:
         made["TORCH_CUDA_ARCH_LIST"] = f"{capability[:-1]}.{capability[-1]}"
     nvcc = shutil.which("nvcc")
     home = Path(os.environ.get("CUDA_HOME") or (Path(nvcc).resolve().parents[1] if nvcc else "."))
-    brought = Path(sysconfig.get_path("purelib")) / "nvidia"
+    brought = Path(torch.__file__).parents[1] / "nvidia"
     if not (home / "include" / "cusparse.h").is_file():
         headers = sorted({str(file.parent) for file in brought.glob("*/include/*.h")})
         made["CPATH"] = os.pathsep.join([*headers, *filter(None, [made.get("CPATH")])])

@@ -32,7 +32,7 @@ def run() -> list[frame.Figure | frame.Series]:
             "forward": lambda points=points: forward(grid, points),
             "floor": bare(grid, count),
         }
-        if count <= TABLED:  # beyond, plain indexing takes gigabytes
+        if count <= TABLED:  # beyond, plain indexing takes many seconds a run
             actions["plain"] = lambda points=points: plain(grid, points)
         taken = frame.turns(actions, 5 if count <= TABLED else 3)
         in_ms = {name: [1000 * value for value in values] for name, values in taken.items()}

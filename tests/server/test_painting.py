@@ -9,7 +9,7 @@ import torch
 import trimesh
 from maquette_server.cameras import sampling
 from maquette_server.guidance import denoiser as denoising
-from maquette_server.guidance import loading, score_distillation
+from maquette_server.guidance import loading, score_distillation, text
 from maquette_server.methods.latent_paint import LatentPaintParams, background, painting, start, viewpoints
 from maquette_server.methods.latent_paint import settings as deciding
 from maquette_server.rasterise import choose
@@ -269,3 +269,31 @@ def test_a_prompt_without_spaces_is_cut_within_a_word(model, prompt):
     assert kept + lost == prompt
     whole = model.text._pieces(f"{kept}, overhead view")
     assert len(whole) + 2 <= model.text.max_tokens
+
+
+@pytest.mark.parametrize(
+    ("prompt", "says"),
+    [
+        ("a red ball", None),
+        ("two shiny red balls", '"two"'),
+        ("a Red accordion on a türkis ball", '"accordion", "türkis"'),
+        ("zxqv wbrkl", "none of the words"),
+        ("one two three four five six seven red", '"one", "two", "three", "four", "five" and 2 more'),
+        ("", None),
+    ],
+)
+def test_words_that_the_model_does_not_know_are_named(model, prompt, says):
+    known = frozenset(["a", "on", "red", "ball", "shiny"])
+    encoder = text.TextEncoder(model.text._tokenizer, model.text._model, known)
+    said = []
+    encoder.remark(prompt, (), lambda code, sentence: said.append((code, sentence)))
+    assert [code for code, _ in said] == ([] if says is None else ["prompt.unknown"])
+    assert says is None or says in said[0][1]
+
+
+def test_a_model_without_a_word_list_warns_of_no_word(model):
+    said = []
+    text.TextEncoder(model.text._tokenizer, model.text._model, frozenset()).remark(
+        "zxqv", (), lambda code, sentence: said.append(code)
+    )
+    assert said == []

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 _MARKS = 2  # tokens at the ends of every text
+_MOST_QUOTED = 5  # unknown words in a warning
 _RESERVED = 6  # tokens kept for the view words and the marks, at least
 
 
@@ -71,8 +72,8 @@ class TextEncoder:
     def remark(
         self, prompt: str, words: Sequence[str], warn: Callable[[str, str], None], negative: str = ""
     ) -> None:
-        """Warns about a prompt or a negative prompt that was cut, and a prompt of which the model knows no
-        word.
+        """Warns about a prompt or a negative prompt that was cut, and about words that the model does not
+        know.
         """
         for what, lost in (
             ("prompt", self.cut(prompt, words)[1]),
@@ -80,9 +81,20 @@ class TextEncoder:
         ):
             if lost:
                 warn("prompt.cut", f'The {what} is longer than the model reads; left out: "{lost}".')
-        spoken = re.findall(r"[a-z]+", prompt.lower())
-        if self._vocabulary and spoken and not self._vocabulary.intersection(spoken):
+        spoken = list(dict.fromkeys(re.findall(r"[^\W\d_]+", prompt.lower())))
+        strange = [word for word in spoken if not self._knows(word)]
+        if not self._vocabulary or not strange:
+            return
+        if len(strange) == len(spoken):
             warn("prompt.unknown", f'The model knows none of the words of "{prompt}"; expect a guess.')
+            return
+        quoted = ", ".join(f'"{word}"' for word in strange[:_MOST_QUOTED])
+        more = f" and {len(strange) - _MOST_QUOTED} more" if len(strange) > _MOST_QUOTED else ""
+        warn("prompt.unknown", f"The model does not know {quoted}{more}; it goes by the other words.")
+
+    def _knows(self, word: str) -> bool:
+        """Plurals pass for their singular."""
+        return word in self._vocabulary or (word.endswith("s") and word[:-1] in self._vocabulary)
 
     def _pieces(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False, truncation=False).input_ids)

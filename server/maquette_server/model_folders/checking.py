@@ -89,7 +89,9 @@ class _Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Notes(msgspec.Struct, forbid_unknown_fields=True):
-    """A model's `maquette.json`. The parts named after methods are theirs to read."""
+    """A model's `maquette.json`. The parts named after methods are theirs to read; `sample` is for whoever
+    draws plain pictures from the model.
+    """
 
     notice: str = ""
     licence: _Licence = _Licence()
@@ -97,6 +99,7 @@ class _Notes(msgspec.Struct, forbid_unknown_fields=True):
     paint: dict[str, Any] = {}
     sculpt: dict[str, Any] = {}
     edit: dict[str, Any] = {}
+    sample: dict[str, Any] = {}
 
     @property
     def words(self) -> tuple[str, ...]:

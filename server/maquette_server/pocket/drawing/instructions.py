@@ -141,6 +141,13 @@ def edited(views: Views, count: int, seed: int, part: int, device: torch.device 
     return Edited(torch.cat(before), torch.cat(after), edits)
 
 
+def spoken() -> set[str]:
+    """Every word that an instruction may be put together with."""
+    sayings = [*_COLOUR_SAYINGS, *_MATERIAL_SAYINGS, *_BACKGROUND_SAYINGS, *_GOLD_SCENE]
+    sayings += [said for table in (_PATTERN_SAYINGS, grades.GRADES) for row in table.values() for said in row]
+    return {word for said in sayings for word in said.split() if "{" not in word}
+
+
 def sentences(count: int, seed: int) -> list[str]:
     """Instructions without their pictures, for the tokenizer."""
     rng = seeds.generator(seed, "instructions")

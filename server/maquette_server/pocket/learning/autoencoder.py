@@ -30,7 +30,6 @@ _BATCH = 32
 _CROP = 32
 _WHOLE_FROM = 0.8  # share of the steps after which whole pictures are seen instead of crops
 _LEARNING_RATE = 3e-3
-_SAVE_EVERY = 250
 
 
 def build() -> AutoencoderKL:
@@ -68,7 +67,7 @@ class _Learnt(nn.Module):
 
 
 def train(
-    views: Views, recipe: Recipe, seed: int, folder: Path, device: torch.device
+    views: Views, recipe: Recipe, seed: int, folder: Path, device: torch.device, save_every: int = 250
 ) -> Iterator[dict[str, Any]]:
     """Trains to the end, going on from what `folder` holds; writes `folder/vae`. Yields figures at times."""
     torch.manual_seed(seed)
@@ -87,12 +86,12 @@ def train(
         batch = _batch(seen, rng, whole).to(device)
         loss, figures = _loss(learnt, batch, noise)
         run.update(loss, rate(run.step, steps, warm=100, decay_from=0.3))
-        if run.step % _SAVE_EVERY == 0 or run.step == steps:
+        if run.step % save_every == 0 or run.step == steps:
             checkpoints.save(folder, run.state(), {"step": run.step})
             yield {"part": "autoencoder", "step": run.step, "steps": steps, **figures}
     vae = run.average.vae
     vae.register_to_config(
-        scaling_factor=_scaling(vae, training_pictures(views, 512, seed + 1, device), device)
+        scaling_factor=_scaling(vae, training_pictures(views, recipe.probes, seed + 1, device), device)
     )
     vae.save_pretrained(folder / "vae")
 

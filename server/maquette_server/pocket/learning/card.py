@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ..drawing import grades, words
+from ..drawing import buffers, grades, instructions, words
 from ..drawing.shapes import FAMILIES
 
 _NOTICE = {
@@ -48,6 +48,8 @@ def vocabulary() -> dict[str, list[str]]:
         "materials": _unique(words.MATERIAL_ADJECTIVES, words.MATERIAL_NOUNS),
         "patterns": sorted({*_unique(words.PATTERN_ADJECTIVES), "stripes", "checks", "dots"}),
         "finish": sorted({*words.GLOSSY, *words.MATT}),
+        "views": [*buffers.VIEW_WORDS, "view"],
+        "others": sorted({*words.IDLE, *re.findall(r"\w+", " ".join((_SENTENCES, *words.OPENINGS)))}),
         "things": sorted({part for family in FAMILIES for noun in family.nouns for part in noun.split()}),
     }
 
@@ -63,15 +65,14 @@ def notes(task: str) -> dict[str, Any]:
         found |= {"paint": _PAINT, "sculpt": _SCULPT, "sample": _SAMPLE}
     else:
         found["edit"] = _EDIT
-        sayings = " ".join(said for grade in grades.GRADES.values() for said in grade)
         known = {name: known[name] for name in ("colours", "materials", "patterns")}
-        known["grades"] = sorted({word for word in sayings.split() if word not in _LINKING})
+        named = {word for group in known.values() for word in group}
+        known["others"] = sorted(instructions.spoken() - named)
     return found | {"vocabulary": known}
 
 
-_LINKING = set(
-    re.findall(r"\w+", "a an as at add be by cover if in into it like look make of photo the to turn")
-)
+# What the captions are put together with.
+_SENTENCES = "a an the and of with on in made out from for it is background"
 
 
 def _unique(*tables: dict[str, tuple[str, ...]]) -> list[str]:

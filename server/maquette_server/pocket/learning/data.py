@@ -21,7 +21,7 @@ from transformers import CLIPTokenizer
 from ..drawing import buffers, instructions, pictures
 from ..refusals import Refused
 from . import tokenizer
-from .recipe import PART, Recipe
+from .recipe import Recipe
 
 PARTS = ("captioned", "edited")
 
@@ -52,7 +52,7 @@ def make(folder: Path, seed: int, recipe: Recipe, device: torch.device) -> Itera
         for name in PARTS:
             path = part_path(folder, name, number)
             if number < counts[name] and not path.exists():
-                _write(path, _part(name, views, number, seed, spoken, device))
+                _write(path, _part(name, views, recipe.part, number, seed, spoken, device))
         yield {"part": "pictures", "step": number + 1, "steps": max(counts.values())}
 
 
@@ -89,12 +89,18 @@ def _tokenizer(folder: Path, views: buffers.Views, seed: int, recipe: Recipe) ->
 
 
 def _part(
-    name: str, views: buffers.Views, number: int, seed: int, spoken: CLIPTokenizer, device: torch.device
+    name: str,
+    views: buffers.Views,
+    count: int,
+    number: int,
+    seed: int,
+    spoken: CLIPTokenizer,
+    device: torch.device,
 ) -> dict[str, Tensor]:
     if name == "captioned":
-        drawn = pictures.captioned(views, PART, seed, number, device)
+        drawn = pictures.captioned(views, count, seed, number, device)
         return {"pictures": drawn.pictures, "tokens": tokens(spoken, drawn.captions)}
-    edits = instructions.edited(views, PART, seed, number, device)
+    edits = instructions.edited(views, count, seed, number, device)
     said = tokens(spoken, [edit.text for edit in edits.edits])
     return {"before": edits.before, "after": edits.after, "tokens": said}
 

@@ -21,13 +21,12 @@ from ...training import seeds
 from . import checkpoints, data, tokenizer
 from .latents import Pool
 from .optimising import Averaged, channels_last, rate
-from .recipe import PART, Denoising
+from .recipe import Denoising
 
 log = logging.getLogger(__name__)
 
 WIDTH = 96  # of a text token
 _CHANNELS = (48, 96, 80)
-_SAVE_EVERY = 250
 _LOSS_QUARTERS = 4
 
 
@@ -105,7 +104,7 @@ class TextAndDenoiser(nn.Module):
 
 
 def train(
-    task: Task, plan: Denoising, seed: int, folder: Path, device: torch.device
+    task: Task, plan: Denoising, seed: int, folder: Path, device: torch.device, save_every: int = 250
 ) -> Iterator[dict[str, Any]]:
     """Trains to the plan's end, going on from the checkpoint; yields figures at each checkpoint."""
     torch.manual_seed(seed)
@@ -113,7 +112,7 @@ def train(
     vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "vae", low_cpu_mem_usage=False)
     vae = channels_last(vae.eval().requires_grad_(False).to(device))
     model = channels_last(TextAndDenoiser(task.inputs, spoken).to(device))
-    run = Averaged(model, plan.learning_rate, keep=0.9995)
+    run = Averaged(model, plan.learning_rate, keep=0.9995, muon=True)
     kept = checkpoints.load(folder / task.name)
     if kept is not None:
         run.restore(*kept)
@@ -124,7 +123,7 @@ def train(
         pool.grow(min(plan.parts, 1 + run.step // plan.steps_a_part))
         loss = noising.loss(model, pool, plan.batch, seed, run.step, errors)
         run.update(loss, rate(run.step, plan.steps, decay_from=plan.decay_from))
-        if run.step % _SAVE_EVERY == 0 or run.step == plan.steps:
+        if run.step % save_every == 0 or run.step == plan.steps:
             checkpoints.save(folder / task.name, run.state(), {"step": run.step})
             quarters = [round(float(each), 4) for each in errors[0] / errors[1].clamp(min=1)]
             yield {"part": task.name, "step": run.step, "steps": plan.steps, "loss_by_noise": quarters}
@@ -143,9 +142,7 @@ class _Noising:
     ) -> Tensor:
         rng = seeds.generator(seed, f"{self._task.name} batch {step}")
         noise_of = seeds.torch_generator(seed, f"{self._task.name} noise {step}", self._device)
-        picked = pool.pick(
-            int(rng.integers(len(pool) // PART)), torch.from_numpy(rng.integers(PART, size=batch))
-        )
+        picked = pool.pick(torch.from_numpy(rng.integers(len(pool), size=batch)))
         spread = torch.randn(picked["mean"].shape, generator=noise_of, device=self._device)
         clean = (picked["mean"] + picked["std"] * spread) * self._scaling
         # a little more of the high noise, where the colour is decided

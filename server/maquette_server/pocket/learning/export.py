@@ -29,7 +29,6 @@ _PIPELINES = {
     "text_to_image": "StableDiffusionPipeline",
     "instruct": "StableDiffusionInstructPix2PixPipeline",
 }
-_PROBES = 512  # pictures for the colour matrix
 
 
 def export(folder: Path, task: denoising.Task, seed: int, recipe: Recipe, out: Path) -> Path:
@@ -43,7 +42,7 @@ def export(folder: Path, task: denoising.Task, seed: int, recipe: Recipe, out: P
     target.mkdir(parents=True)
     spoken = tokenizer.load(folder / "tokenizer")
     model = denoising.TextAndDenoiser(task.inputs, spoken)
-    run: Averaged[denoising.TextAndDenoiser] = Averaged(model, 1.0)
+    run: Averaged[denoising.TextAndDenoiser] = Averaged(model, 1.0, muon=True)
     run.restore(*kept)
     vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "vae", low_cpu_mem_usage=False)
     for part, name in ((run.average.unet, "unet"), (vae, "vae"), (run.average.text, "text_encoder")):
@@ -53,7 +52,7 @@ def export(folder: Path, task: denoising.Task, seed: int, recipe: Recipe, out: P
     denoising.scheduler().save_pretrained(target / "scheduler")
     _write(target / "model_index.json", _index(task.name))
     _write(target / "maquette.json", card.notes(task.name))
-    matrix, fit = _colours(folder, vae.float(), seed)
+    matrix, fit = _colours(folder, vae.float(), seed, recipe.probes)
     _write(target / "latent_rgb.json", {"matrix": matrix, "r2": fit})
     weights = {path: _digest(target / path) for path in _weights(target)}
     facts = {
@@ -70,8 +69,10 @@ def export(folder: Path, task: denoising.Task, seed: int, recipe: Recipe, out: P
     return target
 
 
-def _colours(folder: Path, vae: AutoencoderKL, seed: int) -> tuple[list[list[float]], list[float]]:
-    seen = pictures.captioned(data.views(folder), _PROBES, seed, -2).pictures
+def _colours(
+    folder: Path, vae: AutoencoderKL, seed: int, probes: int
+) -> tuple[list[list[float]], list[float]]:
+    seen = pictures.captioned(data.views(folder), probes, seed, -2).pictures
     matrix, fit = autoencoder.latent_rgb(vae, seen, torch.device("cpu"))
     return [[round(x, 5) for x in row] for row in matrix], [round(x, 4) for x in fit]
 

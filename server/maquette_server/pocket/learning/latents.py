@@ -23,22 +23,26 @@ class Pool:
     def __init__(self, folder: Path, name: str, vae: AutoencoderKL, device: torch.device) -> None:
         """`name` is one of `data.PARTS`; the autoencoder must be on the device and frozen."""
         self._folder, self._name, self._vae, self._device = folder, name, vae, device
-        self._parts: list[dict[str, Tensor]] = []
+        self._parts = 0
+        self._held: dict[str, Tensor] = {}
 
     def __len__(self) -> int:
         """Pictures or edits at hand."""
-        return sum(len(part["tokens"]) for part in self._parts)
+        return len(self._held["tokens"]) if self._held else 0
 
     def grow(self, parts: int) -> None:
         """Reads or encodes until that many parts are at hand."""
-        while len(self._parts) < parts:
-            part = self._part(len(self._parts))
-            self._parts.append({name: tensor.to(self._device) for name, tensor in part.items()})
+        if parts <= self._parts:
+            return
+        fresh = [self._part(number) for number in range(self._parts, parts)]
+        for name in fresh[0]:
+            more = [part[name].to(self._device) for part in fresh]
+            self._held[name] = torch.cat([*([self._held[name]] if self._parts else []), *more])
+        self._parts = parts
 
-    def pick(self, part: int, rows: Tensor) -> dict[str, Tensor]:
-        """Rows of one part: tokens [B, 32] int64; latents as kept, float32."""
-        chosen = self._parts[part]
-        picked = {name: tensor[rows] for name, tensor in chosen.items()}
+    def pick(self, rows: Tensor) -> dict[str, Tensor]:
+        """Some of all at hand: tokens [B, 32] int64; latents as kept, float32."""
+        picked = {name: held[rows.to(self._device)] for name, held in self._held.items()}
         return {name: each.long() if name == "tokens" else each.float() for name, each in picked.items()}
 
     def _part(self, number: int) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ class Denoising:
     steps: int
     batch: int
     learning_rate: float
-    parts: int  # parts of `PART` pictures; one more becomes available every `steps_a_part` steps
+    parts: int  # of the pictures; one more becomes available every `steps_a_part` steps
     steps_a_part: int
     decay_from: float = 0.7  # share of the steps after which the learning rate falls to nothing
 
@@ -28,9 +28,9 @@ class Recipe:
     autoencoder_steps: int
     text_to_image: Denoising
     instruct: Denoising
+    part: int = 2048  # pictures or edits in a part
+    probes: int = 512  # pictures that the scale of the latents and their colours are measured on
 
-
-PART = 2048  # pictures or edits
 
 POCKET = Recipe(
     views=6000,
@@ -49,11 +49,13 @@ GPU = Recipe(
     instruct=Denoising(steps=30_000, batch=256, learning_rate=2e-3, parts=192, steps_a_part=50),
 )
 SMOKE = Recipe(
-    views=40,
-    sentences=400,
-    autoencoder_pictures=128,
-    autoencoder_steps=20,
-    text_to_image=Denoising(steps=12, batch=8, learning_rate=1e-3, parts=1, steps_a_part=6),
-    instruct=Denoising(steps=12, batch=8, learning_rate=1e-3, parts=1, steps_a_part=6),
+    views=24,
+    sentences=200,
+    autoencoder_pictures=32,
+    autoencoder_steps=10,
+    text_to_image=Denoising(steps=12, batch=4, learning_rate=1e-3, parts=2, steps_a_part=6),
+    instruct=Denoising(steps=12, batch=4, learning_rate=1e-3, parts=2, steps_a_part=6),
+    part=24,
+    probes=24,
 )
 RECIPES = {"pocket": POCKET, "gpu": GPU, "smoke": SMOKE}

@@ -1,0 +1,188 @@
+"""The training pictures: what the captions and instructions say is what the pixels show."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from maquette_server.pocket.drawing import (
+    buffers,
+    grades,
+    instructions,
+    looks,
+    noise,
+    pictures,
+    shapes,
+    surfaces,
+    words,
+)
+
+
+@pytest.fixture(scope="module")
+def views() -> buffers.Views:
+    return buffers.render(24, 5)
+
+
+@pytest.mark.parametrize("family", shapes.FAMILIES, ids=lambda family: family.name)
+def test_every_thing_fills_the_unit_ball(family: shapes.Family) -> None:
+    positions, triangles = family.build(np.random.default_rng(0))
+    distance = np.linalg.norm(positions, axis=1)
+    assert distance.max() == pytest.approx(1, abs=1e-5)
+    assert triangles.min() >= 0
+    assert triangles.max() < len(positions)
+    assert np.isfinite(positions).all()
+
+
+def test_normals_of_what_is_seen_face_the_camera(views: buffers.Views) -> None:
+    chosen = np.arange(len(views))
+    place, normal, pixel = views.gathered(chosen, torch.device("cpu"))
+    seen = pixel < buffers.SIDE**2
+    assert seen.sum(1).tolist() == views.hits(chosen).tolist()
+    assert place[seen].norm(dim=-1).max() <= 1.001
+    assert torch.allclose(normal[seen].norm(dim=-1), torch.ones(int(seen.sum())), atol=0.02)
+    # towards the camera: most normals have a positive part along its backward axis (perspective bends a few)
+    along = torch.einsum("nmc,nc->nm", normal, views.axes[:, 2])
+    assert (along[seen] > -0.3).float().mean() > 0.98
+
+
+def test_views_survive_saving(views: buffers.Views, tmp_path) -> None:
+    views.save(tmp_path / "views.safetensors")
+    again = buffers.Views.load(tmp_path / "views.safetensors")
+    assert torch.equal(views.pixel, again.pixel)
+    assert torch.equal(views.place, again.place)
+
+
+@pytest.mark.parametrize(
+    ("azimuth", "elevation", "word"),
+    [
+        (0, 0, "front"),
+        (90, 10, "side"),
+        (180, 10, "back"),
+        (-90, 0, "side"),
+        (20, 70, "overhead"),
+        (0, -60, "bottom"),
+    ],
+)
+def test_views_are_called_as_latent_nerf_calls_them(azimuth: float, elevation: float, word: str) -> None:
+    assert buffers.VIEW_WORDS[buffers.view_word(azimuth, elevation)] == word
+
+
+def test_waves_have_about_unit_amplitude_and_are_fixed_by_their_dice() -> None:
+    rng = np.random.default_rng(0)
+    dice = torch.from_numpy(rng.random((4, 32)))
+    points = torch.from_numpy(rng.uniform(-1, 1, (4, 5000, 3)))
+    field = noise.waves(points, dice, 2.0)
+    assert torch.equal(field, noise.waves(points, dice, 2.0))
+    assert 0.4 < float(field.std()) < 1.0  # of a sine: 0.71
+    assert abs(float(field.mean())) < 0.1
+
+
+def sample(kind: str, count: int = 4000, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places [1, M, 3] on the plane z = 0.3 that faces +z, and what colour they have, 1 for the first."""
+    rng = np.random.default_rng(seed)
+    flat = rng.uniform(-0.9, 0.9, (count, 2))
+    place = torch.tensor(np.column_stack([flat, np.full(count, 0.3)]), dtype=torch.float32)[None]
+    normal = torch.tensor([0.0, 0, 1]).expand_as(place)
+    first, second = torch.ones(1, 3), torch.zeros(1, 3)
+    dice = torch.from_numpy(rng.random((1, surfaces.DICE), np.float32))
+    dice[0, 0] = 0.1  # upright bands
+    drawn = surfaces.surface(kind, place, normal, first, second, dice)
+    return place, drawn.albedo[..., 0]
+
+
+def test_stripes_and_checks_share_the_surface_equally() -> None:
+    for kind in ("stripes", "checks"):
+        shares = [float(sample(kind, seed=seed)[1].mean()) for seed in range(40)]
+        assert np.mean(shares) == pytest.approx(0.5, abs=0.05)  # whole periods or not, by the phase
+
+
+def test_upright_stripes_depend_on_the_height_alone() -> None:
+    place, colour = sample("stripes")
+    order = place[0, :, 1].argsort()
+    changes = colour[0, order].diff().abs().sum()
+    assert 2 <= int(changes) <= 6  # 1.8 units of height, 0.95 to 1.6 periods a unit, two edges each
+
+
+def test_dots_cover_what_their_radius_says() -> None:
+    assert float(1 - sample("dots", 20_000)[1].mean()) == pytest.approx(math.pi * 0.3**2, abs=0.06)
+
+
+def test_all_materials_are_colours() -> None:
+    place, _ = sample("plain", 500)
+    normal = torch.tensor([0.0, 1, 0]).expand_as(place)
+    for kind in words.KINDS:
+        dice = torch.rand(1, surfaces.DICE)
+        drawn = surfaces.surface(kind, place, normal, torch.full((1, 3), 0.5), torch.full((1, 3), 0.2), dice)
+        assert drawn.albedo.shape == place.shape
+        assert 0 <= float(drawn.albedo.min()) <= float(drawn.albedo.max()) <= 1.1
+
+
+def test_captions_name_the_colours_that_are_there() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(300):
+        look = looks.draw(rng)
+        said = looks.caption(rng, look, ("ball",), "front", "")
+        if look.kind in words.MATERIALS:
+            known = [*words.MATERIAL_ADJECTIVES[look.kind], *words.MATERIAL_NOUNS[look.kind]]
+            assert any(word in said for word in known), said
+        else:
+            assert look.colour in said
+            assert look.other in said or look.other == looks.companion(look.colour)
+
+
+def test_a_colour_edit_changes_the_thing_and_nothing_else(views: buffers.Views) -> None:
+    stage = pictures.Stage(views)
+    rng = np.random.default_rng(3)
+    settings = [pictures.setting(rng, len(views), clutter=0.0, named=0.0) for _ in range(6)]
+    before = [looks.plain(rng, "red") for _ in settings]
+    edit = instructions.colour(rng, "blue")
+    after = [instructions.repainted(rng, look, edit) for look in before]
+    (red, alpha), (blue, same) = stage.things(settings, before), stage.things(settings, after)
+    assert torch.equal(alpha, same)
+    assert float((red - blue).abs()[(alpha == 0).expand_as(red)].max()) == 0
+    inside = (alpha == 1).expand_as(red)
+    assert float(red[:, 0:1][inside[:, 0:1]].mean()) > 2 * float(red[:, 2:3][inside[:, :1]].mean())
+    assert float(blue[:, 2:3][inside[:, :1]].mean()) > 2 * float(blue[:, 0:1][inside[:, :1]].mean())
+
+
+def test_pictures_are_the_same_for_the_same_seed_and_part(views: buffers.Views) -> None:
+    one, two = (pictures.captioned(views, 6, 7, 3) for _ in range(2))
+    assert one.captions == two.captions
+    assert torch.equal(one.pictures, two.pictures)
+    assert one.captions != pictures.captioned(views, 6, 7, 4).captions
+
+
+def test_a_part_of_edits_has_both_sides(views: buffers.Views) -> None:
+    found = instructions.edited(views, 12, 0, 0)
+    assert found.before.shape == found.after.shape == (12, 3, 64, 64)
+    changed = (found.before != found.after).flatten(1).any(1)
+    assert changed.float().mean() > 0.7  # "make it red" of a red thing may change nothing
+    assert {edit.kind for edit in found.edits} <= {
+        "colour",
+        "material",
+        "pattern",
+        "grade",
+        "background",
+        "tint",
+    }
+
+
+def test_grades_are_their_formulas() -> None:
+    picture = torch.rand(2, 3, 8, 8)
+    grey = grades.graded(picture, "black and white")
+    assert torch.equal(grey[:, 0], grey[:, 1])
+    assert torch.allclose(grades.graded(picture, "dark"), 0.45 * picture)
+    assert (grades.graded(picture, "bright") >= picture).all()
+    night = grades.graded(picture, "night").mean((0, 2, 3))
+    assert night[2] > night[0]
+    with pytest.raises(ValueError, match="teatime"):
+        grades.graded(picture, "teatime")
+
+
+def test_a_tint_keeps_the_light_and_takes_the_hue() -> None:
+    ramp = torch.linspace(0, 1, 16).expand(1, 3, 4, 16)
+    red = instructions.tinted(ramp, "red")
+    assert (red[0, 0].diff(dim=-1) >= 0).all()
+    assert float(red[0, 0].mean()) > float(red[0, 2].mean()) + 0.2
+    white, black = (float(instructions.tinted(ramp, name).mean()) for name in ("white", "black"))
+    assert white > float(ramp.mean()) > black

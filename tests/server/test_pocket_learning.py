@@ -1,0 +1,153 @@
+"""Training by steps: resumable to the bit, and what comes out is a model folder like any other."""
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from maquette_server.guidance import loading
+from maquette_server.pocket import __main__ as program
+from maquette_server.pocket.drawing import words
+from maquette_server.pocket.learning import (
+    card,
+    checkpoints,
+    data,
+    denoising,
+    muon,
+    optimising,
+    tokenizer,
+    training,
+)
+from maquette_server.pocket.learning.recipe import POCKET, SMOKE
+from maquette_server.pocket.refusals import Refused
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest run from nothing to model folders, by the command."""
+    folder = tmp_path_factory.mktemp("pocket")
+    for command in ("data", "train"):
+        assert program.main([command, "--recipe", "smoke", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    shares = [optimising.rate(step, 1000, warm=100, decay_from=0.7) for step in range(1000)]
+    assert shares[0] == pytest.approx(0.01)
+    assert shares[99:700] == [1.0] * 601
+    assert shares[-1] < 0.03
+    assert all(a <= b for a, b in itertools.pairwise(shares[:101]))
+    assert all(a >= b for a, b in itertools.pairwise(shares[700:]))
+
+
+def test_muon_makes_every_direction_of_a_step_about_as_large() -> None:
+    torch.manual_seed(0)
+    for shape in ((24, 60), (60, 24), (16, 16)):
+        matrix = torch.randn(shape) @ torch.diag(torch.logspace(0, -1, shape[1]))
+        values = torch.linalg.svdvals(muon.orthogonalised(matrix))
+        assert 0.6 < float(values.min()) <= float(values.max()) < 1.25
+        left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+        likeness = torch.nn.functional.cosine_similarity(
+            muon.orthogonalised(matrix).flatten(), (left @ right).flatten(), dim=0
+        )
+        assert likeness > 0.98
+
+
+def test_muon_goes_downhill_for_convolutions() -> None:
+    torch.manual_seed(0)
+    layer, wanted = torch.nn.Conv2d(3, 5, 3, bias=False), torch.nn.Conv2d(3, 5, 3, bias=False)
+    run = optimising.Averaged(layer, 0.02, muon=True)
+    picture = torch.randn(8, 3, 10, 10)
+    losses = []
+    for step in range(100):
+        loss = (layer(picture) - wanted(picture).detach()).square().mean()
+        losses.append(float(loss.detach()))
+        run.update(loss, 1 - step / 100)
+    assert losses[-1] < 0.05 * losses[0]
+
+
+def test_the_tokenizer_takes_every_text(trained: Path) -> None:
+    spoken = tokenizer.load(trained / "tokenizer")
+    rows = data.tokens(spoken, ["a red ball", "Ünïcödé 球 🎈", "", "x" * 500])
+    assert rows.shape == (4, tokenizer.LENGTH)
+    assert int(rows.max()) < len(spoken)
+    assert rows[0, 0] == spoken.bos_token_id
+    assert rows[3, -1] == spoken.eos_token_id
+    assert spoken.tokenize("A Red ball") == spoken.tokenize("a red ball")
+
+
+def test_going_on_from_a_checkpoint_gives_the_same_weights(trained: Path, tmp_path: Path) -> None:
+    for name in ("tokenizer", "captioned", "autoencoder"):
+        (tmp_path / name).symlink_to(trained / name, target_is_directory=True)
+    task, plan = denoising.TEXT_TO_IMAGE, replace(SMOKE.text_to_image, steps=6)
+    stopped = denoising.train(task, plan, 0, tmp_path, CPU, save_every=3)
+    assert next(stopped)["step"] == 3
+    stopped.close()
+    list(denoising.train(task, plan, 0, tmp_path, CPU))
+    resumed = averages(tmp_path / task.name)
+    (tmp_path / task.name / "state.safetensors").unlink()
+    list(denoising.train(task, plan, 0, tmp_path, CPU))
+    assert torch.equal(averages(tmp_path / task.name), resumed)
+
+
+def averages(folder: Path) -> torch.Tensor:
+    kept = checkpoints.load(folder)
+    assert kept is not None
+    assert kept[1]["step"] == 6
+    names = sorted(name for name in kept[0] if name.startswith("average."))
+    return torch.cat([kept[0][name].flatten() for name in names])
+
+
+def test_a_folder_is_never_continued_as_another_run(trained: Path) -> None:
+    with pytest.raises(Refused, match="another seed or recipe"):
+        data.claim(trained, 1, SMOKE)
+    with pytest.raises(Refused, match="another seed or recipe"):
+        data.claim(trained, 0, POCKET)
+    assert program.main(["train", "--recipe", "smoke", "--seed", "3", "--out", str(trained)]) == 2
+
+
+def test_training_without_data_is_refused_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(["train", "--recipe", "smoke", "--out", str(tmp_path)]) == 2
+    assert "Run `data` first" in capsys.readouterr().err
+    assert program.main(["export", "--recipe", "smoke", "--out", str(tmp_path / "none")]) == 2
+    assert "Run `train` first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("pocket-t2i", "text_to_image"), ("pocket-edit", "instruct_edit")]
+)
+def test_what_was_trained_is_a_model_folder(trained: Path, name: str, kind: str) -> None:
+    described = loading.check(str(trained / "models" / name))
+    assert (described.kind, described.prediction, described.sample_size) == (kind, "v_prediction", 16)
+    assert described.latent_rgb is not None
+    facts = json.loads((trained / "models" / name / "training.json").read_text(encoding="utf-8"))
+    assert (facts["seed"], facts["steps"]) == (0, 12)
+    assert set(facts["sha256"]) == {
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+        "text_encoder/model.safetensors",
+    }
+
+
+def test_the_weights_are_the_averaged_ones_in_half_precision(trained: Path) -> None:
+    model = loading.load(str(trained / "models" / "pocket-t2i"), "cpu", "text_to_image")
+    kept = checkpoints.load(trained / "text_to_image")
+    assert kept is not None
+    for name, weight in model.denoiser.unet.named_parameters():
+        assert torch.equal(weight, kept[0]["average.unet." + name].half().float())
+
+
+def test_the_card_and_the_word_list_name_all_colours_and_materials() -> None:
+    known = {word for group in card.vocabulary().values() for word in group}
+    assert set(words.COLOURS) <= known
+    assert {word for row in words.MATERIAL_ADJECTIVES.values() for word in row} <= known
+    for task in training.TASKS:
+        text = card.text(task.name)
+        assert all(colour in text for colour in words.COLOURS)
+        assert "GPL-3.0-or-later" in text

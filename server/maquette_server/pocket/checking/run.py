@@ -1,0 +1,117 @@
+"""Runs the check and writes check.json, check.md, samples.png and edits.png.
+
+check.json holds what was found for every case; figures, tables and Markdown follow from it alone. So a few of
+its cases, measured anew, show whether the report still belongs to the weights.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..refusals import Refused
+from . import judges, parts, report, sheets
+from .kit import Kit
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+SHEETS = "sheets"
+PARTS = (*parts.NAMES, SHEETS)
+_CHUNK = 8  # prompts at once, four pictures each
+
+
+def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) -> Iterator[dict[str, Any]]:
+    """Measures the chosen parts, or every n-th case of them, and writes the report; yields after each piece.
+
+    The last piece says whether all bars were met. Raises Refused for a part that there is not.
+    """
+    unknown = set(chosen) - set(PARTS)
+    if unknown:
+        raise Refused(f"There is no part '{sorted(unknown)[0]}'. Parts are {', '.join(PARTS)}.")
+    wanted = {*chosen, judges.NAME} if {*chosen} & {*parts.JUDGED} else {*chosen}
+    found: dict[str, dict[str, list[Any]]] = {}
+    for name in (name for name in parts.NAMES if name in wanted):
+        cases = parts.keys(name, kit)[::every]
+        found[name] = {}
+        for first in range(0, len(cases), _CHUNK):
+            found[name] |= parts.measure(name, kit, cases[first : first + _CHUNK])
+            yield {"part": name, "step": min(first + _CHUNK, len(cases)), "steps": len(cases)}
+    out.mkdir(parents=True, exist_ok=True)
+    written = assembled(kit, found)
+    (out / "check.json").write_text(_lines(written), encoding="utf-8")
+    (out / "check.md").write_text(report.markdown(written), encoding="utf-8")
+    if SHEETS in wanted:
+        sheets.write(kit, out)
+        yield {"part": SHEETS, "step": 1, "steps": 1}
+    missed = [figure for figure in parts.figures(found) if figure.met is False]
+    yield {"met": not missed, "missed": {figure.name: report.shown(figure) for figure in missed}}
+
+
+def again(
+    kit: Kit, written: Mapping[str, Any], part: str, count: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measures a few cases of a written report's part anew: (as written, as found now)."""
+    cases = parts.keys(part, kit)
+    chosen = cases[:: -(-len(cases) // count)]
+    now = parts.measure(part, kit, chosen)
+    return {key: written["parts"][part].get(key) for key in now}, now
+
+
+def assembled(kit: Kit, found: Mapping[str, Mapping[str, list[Any]]]) -> dict[str, Any]:
+    """What check.json holds."""
+    every = [*parts.figures(found), *parts.own_figures(found)]
+    return {
+        "weights": digests(kit),
+        "settings": {"sampling": kit.painter.settings, "editing": kit.editing.settings},
+        "figures": [asdict(figure) | {"met": figure.met} for figure in every],
+        "parts": found,
+    }
+
+
+def digests(kit: Kit) -> dict[str, str]:
+    """SHA-256 of every weights file, by folder and place in it."""
+    return {
+        f"{name}/{path.relative_to(folder).as_posix()}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, folder in (("model", kit.model), ("editor", kit.editor), ("judge", kit.judge_folder))
+        for path in sorted(folder.rglob("*.safetensors"))
+    }
+
+
+def main_check(
+    model: Path | None = None,
+    editor: Path | None = None,
+    judge: Path | None = None,
+    photographs: Path | None = None,
+    out: Path = Path("check"),
+    chosen: Sequence[str] = PARTS,
+    every: int = 1,
+) -> Iterator[dict[str, Any]]:
+    """`check` with the shipped weights for what is not named."""
+    kit = Kit(
+        model or WEIGHTS / "pocket-t2i",
+        editor or WEIGHTS / "pocket-edit",
+        judge or WEIGHTS / "judge",
+        photographs,
+    )
+    return check(kit, out, chosen, every)
+
+
+def _lines(value: dict[str, Any]) -> str:
+    """JSON with one case a line, so that changes can be read."""
+    text = []
+    for name, each in value.items():
+        if name == "parts":
+            inner = [
+                f"  {json.dumps(part)}: {{\n"
+                + ",\n".join(f"   {json.dumps(key)}: {json.dumps(row)}" for key, row in cases.items())
+                + "\n  }"
+                for part, cases in each.items()
+            ]
+            text.append(f' "parts": {{\n{",".join(chr(10) + part for part in inner).lstrip(chr(10))}\n }}')
+        elif isinstance(each, list):
+            rows = ",\n".join(f"  {json.dumps(row)}" for row in each)
+            text.append(f" {json.dumps(name)}: [\n{rows}\n ]")
+        else:
+            text.append(f" {json.dumps(name)}: {json.dumps(each, indent=1)}")
+    return "{\n" + ",\n".join(text) + "\n}\n"

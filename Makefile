@@ -4,6 +4,8 @@ TORCH_INDEX =
 export TORCH_INDEX
 
 BIN = .venv/bin
+# tests run in as many processes as there are processors; 0 is none beside pytest's own
+TEST_PROCESSES = logical
 # models are read from folders only, never fetched behind anybody's back; one thread, as two lose against other work
 OFFLINE = HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 OMP_NUM_THREADS=1
 
@@ -33,7 +35,7 @@ demo:
 	@$(OFFLINE) "$$(ls -d .venv-blender/5.* | tail -n 1)/bin/python" docs/demo.py
 
 test: setup
-	@$(OFFLINE) $(BIN)/python -m pytest -q -m "not slow"
+	@$(OFFLINE) $(BIN)/python -m pytest -q -m "not slow" -n $(TEST_PROCESSES) --dist worksteal
 
 test-slow: setup
 	@$(OFFLINE) $(BIN)/python -m pytest -q -m slow

@@ -127,7 +127,7 @@ def test_what_was_trained_is_a_model_folder(trained: Path, name: str, kind: str)
     assert (described.kind, described.prediction, described.sample_size) == (kind, "v_prediction", 16)
     assert described.latent_rgb is not None
     facts = json.loads((trained / "models" / name / "training.json").read_text(encoding="utf-8"))
-    assert (facts["seed"], facts["steps"]) == (0, 12)
+    assert (facts["seed"], facts["steps"]) == (0, 6)
     assert set(facts["sha256"]) == {
         "unet/diffusion_pytorch_model.safetensors",
         "vae/diffusion_pytorch_model.safetensors",

@@ -52,9 +52,9 @@ SMOKE = Recipe(
     views=24,
     sentences=200,
     autoencoder_pictures=32,
-    autoencoder_steps=10,
-    text_to_image=Denoising(steps=12, batch=4, learning_rate=1e-3, parts=2, steps_a_part=6),
-    instruct=Denoising(steps=12, batch=4, learning_rate=1e-3, parts=2, steps_a_part=6),
+    autoencoder_steps=4,
+    text_to_image=Denoising(steps=6, batch=4, learning_rate=1e-3, parts=2, steps_a_part=3),
+    instruct=Denoising(steps=6, batch=4, learning_rate=1e-3, parts=2, steps_a_part=3),
     part=24,
     probes=24,
 )

@@ -1,8 +1,9 @@
-"""`python -m maquette_server.pocket data|train|export|check`: the embedded models from nothing to figures.
+"""`python -m maquette_server.pocket data|train|export|judge|check`: the embedded models, from nothing.
 
 data   renders views (Embree), learns the tokenizer, draws the pictures
 train  autoencoder, then text to image, then the editor; goes on from its checkpoints
 export writes the model folders of the newest checkpoints, which `train` does at its end
+judge  trains the classifier of materials that `check` asks, apart from the models
 check  measures weights by means of its own; fails when a figure is below its bar
 """
 
@@ -45,6 +46,17 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--part", choices=("all", "autoencoder", "text_to_image", "instruct"), default="all"
             )
+    judge = commands.add_parser("judge")
+    judge.add_argument("--seed", type=int, default=1001)
+    judge.add_argument("--out", type=Path, required=True, metavar="DIR")
+    judge.add_argument("--threads", type=int, default=1)
+    check = commands.add_parser("check")
+    for name in ("model", "editor", "judge"):
+        check.add_argument(f"--{name}", type=Path, metavar="DIR", help="the shipped one")
+    check.add_argument("--photographs", type=Path, metavar="DIR", help="colour photographs to edit too")
+    check.add_argument("--out", type=Path, required=True, metavar="DIR")
+    check.add_argument("--part", nargs="+", metavar="NAME", help="of the check; all")
+    check.add_argument("--threads", type=int, default=1)
     return parser
 
 
@@ -83,7 +95,28 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"data": _data, "train": _train, "export": _export}
+def _judge(options: argparse.Namespace) -> int:
+    from .checking import judge_training
+
+    for figures in judge_training.train(options.out, options.seed):
+        _say(figures)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from .checking import run
+
+    figures: dict[str, object] = {}
+    for figures in run.main_check(
+        *(options.model, options.editor, options.judge, options.photographs),
+        options.out,
+        options.part or run.PARTS,
+    ):
+        _say(figures)
+    return 0 if figures["met"] else 1
+
+
+_COMMANDS = {"data": _data, "train": _train, "export": _export, "judge": _judge, "check": _check}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from maquette_server.cameras import pinhole, sampling
 from maquette_server.pocket.drawing import (
     buffers,
     grades,
@@ -52,19 +53,17 @@ def test_views_survive_saving(views: buffers.Views, tmp_path) -> None:
     assert torch.equal(views.place, again.place)
 
 
-@pytest.mark.parametrize(
-    ("azimuth", "elevation", "word"),
-    [
-        (0, 0, "front"),
-        (90, 10, "side"),
-        (180, 10, "back"),
-        (-90, 0, "side"),
-        (20, 70, "overhead"),
-        (0, -60, "bottom"),
-    ],
-)
-def test_views_are_called_as_latent_nerf_calls_them(azimuth: float, elevation: float, word: str) -> None:
-    assert buffers.VIEW_WORDS[buffers.view_word(azimuth, elevation)] == word
+def test_captions_name_the_side_as_the_painting_does() -> None:
+    ball = buffers.Thing([family.name for family in shapes.FAMILIES].index("ball"), np.random.default_rng(0))
+    angles = {(0, 0): "front", (90, 10): "side", (180, 10): "back", (-90, 0): "side"}
+    angles |= {(20, 70): "overhead", (0, -65): "bottom"}
+    for (azimuth, elevation), word in angles.items():
+        eye = 3 * buffers.towards(azimuth, elevation)
+        matrix = pinhole.look_at(eye, np.zeros(3), np.array([0.0, 1.0, 0.0]))
+        seen = ball.seen(azimuth, elevation, pinhole.Pinhole.from_fov(matrix, 1.0, 64, 64))
+        assert sampling.VIEW_WORDS[seen.word] == word
+        # the middle of what is seen of a ball lies towards the camera
+        assert (seen.place.mean(0) @ eye) / np.linalg.norm(eye) > 0.5
 
 
 def test_waves_have_about_unit_amplitude_and_are_fixed_by_their_dice() -> None:

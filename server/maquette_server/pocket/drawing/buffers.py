@@ -5,6 +5,7 @@ kept, one view after another.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ...cameras import pinhole
+from ...cameras import pinhole, sampling
 from ...rasterise.embree import EmbreeRasteriser
 from ...training import seeds
 from .shapes import FAMILIES
@@ -26,7 +27,17 @@ _VIEWS_A_MESH = 4
 _FEWEST = 0.06  # of the frame; a view that shows less is drawn again
 _NORMAL_STEPS = 127
 
-VIEW_WORDS = ("front", "side", "back", "overhead", "bottom")
+
+@dataclass(frozen=True)
+class Seen:
+    """What one camera sees of one thing."""
+
+    family: int
+    word: int
+    axes: NDArray[np.float64]  # [3, 3]
+    pixel: NDArray[np.int64]  # [P]
+    place: NDArray[np.float64]  # [P, 3]
+    normal: NDArray[np.float64]  # [P, 3]
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,7 @@ class Views:
     """V views in one heap of P pixels."""
 
     family: Tensor  # [V] int64, index into `shapes.FAMILIES`
-    word: Tensor  # [V] int64, index into VIEW_WORDS
+    word: Tensor  # [V] int64, index into `sampling.VIEW_WORDS`
     axes: Tensor  # [V, 3, 3] float32, rows: right, up and backward of the camera, in the thing's axes
     start: Tensor  # [V + 1] int64, where each view's pixels begin
     pixel: Tensor  # [P] int16, row-major in SIDE x SIDE
@@ -76,16 +87,48 @@ class Views:
         return cls(**load_file(path))
 
 
-def view_word(azimuth: float, elevation: float) -> int:
-    """Index into VIEW_WORDS, by Latent-NeRF's angles; degrees, azimuth 0 looks at the front (+z)."""
-    if elevation > 60:
-        return 3
-    if elevation < -50:
-        return 4
-    turned = azimuth % 360
-    if turned < 45 or turned >= 315:
-        return 0
-    return 2 if 135 <= turned < 225 else 1
+class Thing:
+    """One thing of a family, ready to be looked at from anywhere."""
+
+    def __init__(self, family: int, rng: np.random.Generator) -> None:
+        self._family = family
+        self._positions, self._triangles = FAMILIES[family].build(rng)
+        self._scene = EmbreeRasteriser(self._positions, self._triangles)
+
+    def seen(self, azimuth: float, elevation: float, camera: pinhole.Pinhole) -> Seen:
+        """Its pixels under a camera at these angles (degrees; azimuth 0 looks at the front, +z)."""
+        raster = self._scene.rasterise(camera)
+        face = raster.face.reshape(-1)
+        pixel = np.flatnonzero(face >= 0)
+        corners = self._positions[self._triangles[face[pixel]]].astype(np.float64)  # [P, 3, 3]
+        bary = raster.bary.reshape(-1, 2)[pixel]
+        place = np.einsum("pk,pkc->pc", np.stack([1 - bary.sum(1), bary[:, 0], bary[:, 1]], 1), corners)
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-12)
+        normal[((place - camera.position) * normal).sum(1) > 0] *= -1
+        word = sampling.view_word(90 - elevation, azimuth)
+        return Seen(self._family, word, camera.world_from_camera[:3, :3].T, pixel, place, normal)
+
+
+def towards(azimuth: float, elevation: float) -> NDArray[np.float64]:
+    """The unit vector from a thing to a camera at these angles in degrees."""
+    a, e = math.radians(azimuth), math.radians(elevation)
+    return np.array([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
+
+
+def stacked(rows: Sequence[Seen]) -> Views:
+    """Views as one heap."""
+    return Views(
+        family=torch.tensor([row.family for row in rows]),
+        word=torch.tensor([row.word for row in rows]),
+        axes=torch.tensor(np.array([row.axes for row in rows]), dtype=torch.float32),
+        start=torch.tensor(np.cumsum([0, *(len(row.pixel) for row in rows)])),
+        pixel=torch.from_numpy(np.concatenate([row.pixel for row in rows]).astype(np.int16)),
+        place=torch.from_numpy(np.concatenate([row.place for row in rows]).astype(np.float16)),
+        normal=torch.from_numpy(
+            np.rint(np.concatenate([row.normal for row in rows]) * _NORMAL_STEPS).astype(np.int8)
+        ),
+    )
 
 
 def render(count: int, seed: int) -> Views:
@@ -93,51 +136,12 @@ def render(count: int, seed: int) -> Views:
     rng = seeds.generator(seed, "views")
     weights = np.array([family.weight for family in FAMILIES])
     weights = weights / weights.sum()
-    rows: list[
-        tuple[int, int, NDArray[np.float64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]
-    ] = []
+    rows: list[Seen] = []
     while len(rows) < count:
-        family = int(rng.choice(len(FAMILIES), p=weights))
-        positions, triangles = FAMILIES[family].build(rng)
-        scene = EmbreeRasteriser(positions, triangles)
-        normals = _face_normals(positions, triangles)
-        for _ in range(_VIEWS_A_MESH):
-            azimuth, elevation, camera = _camera(rng)
-            raster = scene.rasterise(camera)
-            face = raster.face.reshape(-1)
-            pixels = np.flatnonzero(face >= 0)
-            if len(pixels) < _FEWEST * SIDE * SIDE:
-                continue
-            bary = raster.bary.reshape(-1, 2)[pixels]
-            corners = positions[triangles[face[pixels]]]
-            weight = np.stack([1 - bary.sum(1), bary[:, 0], bary[:, 1]], 1)
-            place = np.einsum("pk,pkc->pc", weight, corners)
-            normal = normals[face[pixels]]
-            behind = ((place - camera.position) * normal).sum(1) > 0
-            normal = np.where(behind[:, None], -normal, normal)
-            rows.append(
-                (
-                    family,
-                    view_word(azimuth, elevation),
-                    camera.world_from_camera[:3, :3].T,
-                    pixels,
-                    place,
-                    normal,
-                )
-            )
-    del rows[count:]
-    lengths = [len(row[3]) for row in rows]
-    return Views(
-        family=torch.tensor([row[0] for row in rows]),
-        word=torch.tensor([row[1] for row in rows]),
-        axes=torch.tensor(np.array([row[2] for row in rows]), dtype=torch.float32),
-        start=torch.tensor(np.concatenate([[0], np.cumsum(lengths)]), dtype=torch.int64),
-        pixel=torch.from_numpy(np.concatenate([row[3] for row in rows]).astype(np.int16)),
-        place=torch.from_numpy(np.concatenate([row[4] for row in rows]).astype(np.float16)),
-        normal=torch.from_numpy(
-            np.rint(np.concatenate([row[5] for row in rows]) * _NORMAL_STEPS).astype(np.int8)
-        ),
-    )
+        thing = Thing(int(rng.choice(len(FAMILIES), p=weights)), rng)
+        views = (thing.seen(*_camera(rng)) for _ in range(_VIEWS_A_MESH))
+        rows += [view for view in views if len(view.pixel) >= _FEWEST * SIDE * SIDE]
+    return stacked(rows[:count])
 
 
 def _camera(rng: np.random.Generator) -> tuple[float, float, pinhole.Pinhole]:
@@ -152,14 +156,6 @@ def _camera(rng: np.random.Generator) -> tuple[float, float, pinhole.Pinhole]:
     filled = rng.uniform(1.15, 2.2) if close else rng.uniform(0.6, 1.12)  # the unit ball over the frame
     distance = 1 / math.sin(math.atan(math.tan(fov / 2) * filled))
     target = rng.normal(0, 0.28 if close else 0.03, 3)
-    a, e = math.radians(azimuth), math.radians(elevation)
-    towards = np.array([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
-    eye = target + max(distance, 1.35) * towards
+    eye = target + max(distance, 1.35) * towards(azimuth, elevation)
     matrix = pinhole.look_at(eye, target, np.array([0.0, 1.0, 0.0]))
     return azimuth, elevation, pinhole.Pinhole.from_fov(matrix, fov, SIDE, SIDE)
-
-
-def _face_normals(positions: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.float32]:
-    corners = positions[triangles]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return normal / np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-12)

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...cameras import sampling
 from ...training import seeds
 from . import backdrops, looks, shading, surfaces, words
-from .buffers import PICTURE, SIDE, VIEW_WORDS, Views
+from .buffers import PICTURE, SIDE, Views
 from .looks import Look
 from .shapes import FAMILIES
 
@@ -158,7 +159,7 @@ def sentences(views: Views, count: int, seed: int) -> list[str]:
 
 def _said(rng: np.random.Generator, views: Views, look: Look, each: Setting) -> str:
     nouns = FAMILIES[int(views.family[each.view])].nouns
-    return looks.caption(rng, look, nouns, VIEW_WORDS[int(views.word[each.view])], each.background)
+    return looks.caption(rng, look, nouns, sampling.VIEW_WORDS[int(views.word[each.view])], each.background)
 
 
 def as_bytes(picture: Tensor) -> Tensor:

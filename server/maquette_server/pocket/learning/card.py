@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from ..drawing import buffers, grades, instructions, words
+from ...cameras import sampling
+from ..drawing import grades, instructions, words
 from ..drawing.shapes import FAMILIES
 
 _NOTICE = {
@@ -48,7 +49,7 @@ def vocabulary() -> dict[str, list[str]]:
         "materials": _unique(words.MATERIAL_ADJECTIVES, words.MATERIAL_NOUNS),
         "patterns": sorted({*_unique(words.PATTERN_ADJECTIVES), "stripes", "checks", "dots"}),
         "finish": sorted({*words.GLOSSY, *words.MATT}),
-        "views": [*buffers.VIEW_WORDS, "view"],
+        "views": sorted({*sampling.VIEW_WORDS, "view"}),
         "others": sorted({*words.IDLE, *re.findall(r"\w+", " ".join((_SENTENCES, *words.OPENINGS)))}),
         "things": sorted({part for family in FAMILIES for noun in family.nouns for part in noun.split()}),
     }

@@ -57,11 +57,11 @@ def _stripes(place: Tensor, normal: Tensor, dice: Tensor) -> Tensor:
     axes = torch.tensor(_AXES, dtype=place.dtype, device=place.device)
     axis = axes[(dice[:, 0] * len(_AXES)).long().clamp(max=len(_AXES) - 1)]  # [N, 3]
     along = torch.einsum("nmc,nc->nm", place, axis)
-    return ((along * _between(dice[:, 1], 0.95, 1.6) + dice[:, 2:3]) % 1) < 0.5
+    return ((along * _between(dice[:, 1], 1.25, 1.95) + dice[:, 2:3]) % 1) < 0.5
 
 
 def _checks(place: Tensor, normal: Tensor, dice: Tensor) -> Tensor:
-    cells = torch.floor(place * _between(dice[:, 0], 1.25, 1.95)[..., None] + dice[:, None, 1:4])
+    cells = torch.floor(place * _between(dice[:, 0], 1.5, 2.3)[..., None] + dice[:, None, 1:4])
     return cells.sum(-1) % 2 > 0.5
 
 

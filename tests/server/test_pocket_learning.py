@@ -151,3 +151,13 @@ def test_the_card_and_the_word_list_name_all_colours_and_materials() -> None:
         text = card.text(task.name)
         assert all(colour in text for colour in words.COLOURS)
         assert "GPL-3.0-or-later" in text
+
+
+def test_an_error_counts_more_where_an_edit_changes_nothing() -> None:
+    before = torch.zeros(2, 4, 4, 4)
+    after = before.clone()
+    after[0, :, :2] = 1.0
+    weight = denoising.keeping(after, before)
+    assert weight.mean((1, 2, 3)).tolist() == pytest.approx([1, 1])
+    assert float(weight[0, 0, 3, 0] / weight[0, 0, 0, 0]) == pytest.approx(4)
+    assert float(weight[1].std()) == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ...cameras import pinhole, sampling
@@ -77,13 +77,13 @@ class Views:
             pixel[row, :count] = self.pixel[part]
         return place.to(device), normal.to(device) / _NORMAL_STEPS, pixel.to(device)
 
-    def save(self, path: Path) -> None:
-        """As safetensors."""
-        save_file({name: getattr(self, name).contiguous() for name in self.__dataclass_fields__}, path)
+    def tensors(self) -> dict[str, Tensor]:
+        """By name, to be kept in a file."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
     def load(cls, path: Path) -> "Views":
-        """What `save` wrote."""
+        """From a safetensors file of `tensors`."""
         return cls(**load_file(path))
 
 

@@ -40,17 +40,7 @@ def _between(dice: Tensor, low: float, high: float) -> Tensor:
 
 
 # Bands around the upright axis agree from every side, so most stripes are such.
-_AXES = (
-    (0, 1, 0),
-    (0, 1, 0),
-    (0, 1, 0),
-    (0, 1, 0),
-    (0, 1, 0),
-    (0, 1, 0),
-    (1, 0, 0),
-    (0.7, 0.7, 0),
-    (0, 0, 1),
-)
+_AXES = (*((0, 1, 0),) * 8, (1, 0, 0), (0.7, 0.7, 0))
 
 
 def _stripes(place: Tensor, normal: Tensor, dice: Tensor) -> Tensor:

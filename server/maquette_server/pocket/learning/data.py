@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import CLIPTokenizer
 
 from ..drawing import buffers, instructions, pictures
 from ..refusals import Refused
-from . import tokenizer
+from . import files, tokenizer
 from .recipe import Recipe
 
 PARTS = ("captioned", "edited")
@@ -52,7 +52,7 @@ def make(folder: Path, seed: int, recipe: Recipe, device: torch.device) -> Itera
         for name in PARTS:
             path = part_path(folder, name, number)
             if number < counts[name] and not path.exists():
-                _write(path, _part(name, views, recipe.part, number, seed, spoken, device))
+                files.write(path, _part(name, views, recipe.part, number, seed, spoken, device))
         yield {"part": "pictures", "step": number + 1, "steps": max(counts.values())}
 
 
@@ -72,10 +72,7 @@ def views(folder: Path) -> buffers.Views:
 def _views(folder: Path, seed: int, recipe: Recipe) -> buffers.Views:
     path = folder / "views.safetensors"
     if not path.exists():
-        rendered = buffers.render(recipe.views, seed)
-        waiting = path.with_suffix(".writing")
-        rendered.save(waiting)
-        waiting.replace(path)
+        files.write(path, buffers.render(recipe.views, seed).tensors())
     return buffers.Views.load(path)
 
 
@@ -117,10 +114,3 @@ def read(folder: Path, name: str, number: int) -> dict[str, Tensor]:
     if not path.exists():
         raise Refused(f"'{path}' is missing. Run `data` to its end first.")
     return load_file(path)
-
-
-def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    waiting = path.with_suffix(".writing")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, waiting)
-    waiting.replace(path)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from . import data
+from . import data, files
 
 _BATCH = 64
 
@@ -54,10 +54,7 @@ class Pool:
             found = {"tokens": drawn["tokens"], "mean": mean, "std": spread}
             if self._name == "edited":
                 found["before"] = self._encode(drawn["before"])[0]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            waiting = path.with_suffix(".writing")
-            save_file(found, waiting)
-            waiting.replace(path)
+            files.write(path, found)
         return load_file(path)
 
     @torch.no_grad()

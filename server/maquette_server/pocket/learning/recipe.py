@@ -37,8 +37,12 @@ POCKET = Recipe(
     sentences=20_000,
     autoencoder_pictures=16_384,
     autoencoder_steps=4000,
-    text_to_image=Denoising(steps=24_000, batch=32, learning_rate=1.4e-3, parts=64, steps_a_part=120),
-    instruct=Denoising(steps=24_000, batch=32, learning_rate=1.4e-3, parts=48, steps_a_part=120),
+    text_to_image=Denoising(
+        steps=7000, batch=32, learning_rate=1.4e-3, parts=64, steps_a_part=100, decay_from=0.5
+    ),
+    instruct=Denoising(
+        steps=8000, batch=32, learning_rate=1.4e-3, parts=48, steps_a_part=120, decay_from=0.45
+    ),
 )
 GPU = Recipe(
     views=20_000,

@@ -77,6 +77,13 @@ def test_stripes_are_found_with_and_without_knowing_where():
     assert patterns.verdicts(shown, [("red", "white")]) == ["stripes"]
 
 
+@pytest.mark.parametrize("wall", [(0.95, 0.7, 0.85), (0.6, 0.7, 0.95)])
+def test_a_wall_that_shows_within_the_outline_is_no_stripe(wall):
+    cross = ((np.abs(LINE[:, None]) < 7) | (np.abs(LINE) < 7)) & DISC
+    shown = np.where(cross[..., None], striped("blue", "yellow"), wall)
+    assert patterns.verdicts(shown[None], [("blue", "yellow")]) == ["stripes"]
+
+
 def test_stripes_of_other_colours_are_said_to_lack_one():
     shown = striped("red", "yellow")[None]
     assert patterns.verdicts(shown, [("red", "white")], DISC[None]) == ["stripes" + patterns.MISSING]

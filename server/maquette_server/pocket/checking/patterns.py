@@ -35,20 +35,22 @@ def verdicts(
         guesses = [where]
     else:
         near = np.stack([_near(each, pair) for each, pair in zip(pictures, pairs, strict=True)])
-        guesses = [things.find(pictures).whole, near]
+        found = things.find(pictures)
+        # a stripe may have the background's colour; other gaps in the hull are background
+        guesses = [found.pixels | (found.whole & near), near & _middle(pictures.shape[1])]
     value = torch.from_numpy(maps).float()
-    found = [NONE] * len(maps)
+    verdict = [NONE] * len(maps)
     for guess in guesses:
         seen = spectrum(value, torch.from_numpy(guess).float())
         stripes, checks = seen.stripes.tolist(), seen.checks.tolist()
         for k, place in enumerate(guess):
-            if found[k] == NONE:
+            if verdict[k] == NONE:
                 kind = "stripes" if stripes[k] else "checks" if checks[k] else NONE
-                found[k] = _with_colours(kind, pictures[k], maps[k], place, pairs[k])
+                verdict[k] = _with_colours(kind, pictures[k], maps[k], place, pairs[k])
     for k, place in enumerate(guesses[0]):
-        if found[k] == NONE and dotted(maps[k], place):
-            found[k] = _with_colours("dots", pictures[k], maps[k], place, pairs[k])
-    return found
+        if verdict[k] == NONE and dotted(maps[k], place):
+            verdict[k] = _with_colours("dots", pictures[k], maps[k], place, pairs[k])
+    return verdict
 
 
 def dotted(map_: NDArray[np.floating], where: NDArray[np.bool_]) -> bool:
@@ -63,13 +65,15 @@ def dotted(map_: NDArray[np.floating], where: NDArray[np.bool_]) -> bool:
 
 
 def _near(picture: NDArray[np.floating], pair: tuple[str, str]) -> NDArray[np.bool_]:
-    """Pixels about the middle that have one of two colours, [S, S]."""
-    side = len(picture)
+    """Pixels that have one of two colours, [S, S]."""
     reference = colour_names.lab(np.array([colour_names.NAMES[name] for name in pair]))
     apart = (colour_names.lab(picture)[..., None, :] - reference) * (0.5, 1, 1)
+    return np.asarray(ndimage.binary_closing(np.linalg.norm(apart, axis=-1).min(-1) < _NEAR))
+
+
+def _middle(side: int) -> NDArray[np.bool_]:
     line = (np.arange(side) + 0.5) / side - 0.5
-    middle = np.hypot(line[:, None], line) < _MIDDLE
-    return ndimage.binary_closing(np.linalg.norm(apart, axis=-1).min(-1) < _NEAR) & middle
+    return np.hypot(line[:, None], line) < _MIDDLE
 
 
 def _with_colours(

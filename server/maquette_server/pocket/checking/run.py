@@ -24,11 +24,14 @@ _CHUNK = 8  # prompts at once, four pictures each
 def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) -> Iterator[dict[str, Any]]:
     """Measures the chosen parts, or every n-th case of them, and writes the report; yields after each piece.
 
-    The last piece says whether all bars were met. Raises Refused for a part that there is not.
+    The last piece says whether all bars were met; None when no chosen part has a bar. Raises Refused for a
+    part that there is not.
     """
     unknown = set(chosen) - set(PARTS)
     if unknown:
         raise Refused(f"There is no part '{sorted(unknown)[0]}'. Parts are {', '.join(PARTS)}.")
+    if every < 1:
+        raise Refused("Every how many cases must be 1 or more.")
     wanted = {*chosen, judges.NAME} if {*chosen} & {*parts.JUDGED} else {*chosen}
     found: dict[str, dict[str, list[Any]]] = {}
     for name in (name for name in parts.NAMES if name in wanted):
@@ -44,8 +47,12 @@ def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) ->
     if SHEETS in wanted:
         sheets.write(kit, out)
         yield {"part": SHEETS, "step": 1, "steps": 1}
-    missed = [figure for figure in parts.figures(found) if figure.met is False]
-    yield {"met": not missed, "missed": {figure.name: report.shown(figure) for figure in missed}}
+    barred = [figure for figure in parts.figures(found) if figure.met is not None]
+    missed = [figure for figure in barred if not figure.met]
+    yield {
+        "met": not missed if barred else None,
+        "missed": {figure.name: report.shown(figure) for figure in missed},
+    }
 
 
 def again(

@@ -85,7 +85,6 @@ def sample(kind: str, count: int = 4000, seed: int = 1) -> tuple[torch.Tensor, t
     normal = torch.tensor([0.0, 0, 1]).expand_as(place)
     first, second = torch.ones(1, 3), torch.zeros(1, 3)
     dice = torch.from_numpy(rng.random((1, surfaces.DICE), np.float32))
-    dice[0, 0] = 0.1  # upright bands
     drawn = surfaces.surface(kind, place, normal, first, second, dice)
     return place, drawn.albedo[..., 0]
 
@@ -93,14 +92,23 @@ def sample(kind: str, count: int = 4000, seed: int = 1) -> tuple[torch.Tensor, t
 def test_stripes_and_checks_share_the_surface_equally() -> None:
     for kind in ("stripes", "checks"):
         shares = [float(sample(kind, seed=seed)[1].mean()) for seed in range(40)]
-        assert np.mean(shares) == pytest.approx(0.5, abs=0.05)  # whole periods or not, by the phase
+        assert np.mean(shares) == pytest.approx(0.5, abs=0.08)  # whole periods or not
+
+
+@pytest.mark.parametrize(("kind", "colour"), [("stripes", 1), ("checks", 1), ("dots", 0)])
+def test_patterns_lie_in_the_same_place_on_every_thing(kind: str, colour: int) -> None:
+    dice = torch.rand(200, surfaces.DICE, generator=torch.Generator().manual_seed(0))
+    middle = torch.tensor([0.0, 0.0, 0.01]).expand(200, 1, 3)
+    ones = torch.ones(200, 3)
+    drawn = surfaces.surface(kind, middle, torch.tensor([0.0, 0, 1]).expand(200, 1, 3), ones, 0 * ones, dice)
+    assert (drawn.albedo == colour).all()
 
 
 def test_upright_stripes_depend_on_the_height_alone() -> None:
     place, colour = sample("stripes")
     order = place[0, :, 1].argsort()
     changes = colour[0, order].diff().abs().sum()
-    assert 3 <= int(changes) <= 8  # 1.8 units of height, 1.25 to 1.95 periods a unit, two edges each
+    assert 4 <= int(changes) <= 7  # 1.8 units of height, 1.4 to 1.7 periods a unit, two edges each
 
 
 def test_dots_cover_what_their_radius_says() -> None:
@@ -143,6 +151,15 @@ def test_a_colour_edit_changes_the_thing_and_nothing_else(views: buffers.Views) 
     inside = (alpha == 1).expand_as(red)
     assert float(red[:, 0:1][inside[:, 0:1]].mean()) > 2 * float(red[:, 2:3][inside[:, :1]].mean())
     assert float(blue[:, 2:3][inside[:, :1]].mean()) > 2 * float(blue[:, 0:1][inside[:, :1]].mean())
+
+
+def test_a_colour_edit_leaves_no_pattern() -> None:
+    rng = np.random.default_rng(4)
+    striped = looks.pattern(rng, "stripes", "red", "white")
+    assert instructions.repainted(rng, striped, instructions.colour(rng, "blue")).kind == "plain"
+    assert (
+        instructions.repainted(rng, looks.material(rng, "wood"), instructions.colour(rng, "blue")).gloss == 0
+    )
 
 
 def test_pictures_are_the_same_for_the_same_seed_and_part(views: buffers.Views) -> None:

@@ -115,9 +115,9 @@ def repainted(rng: np.random.Generator, look: Look, edit: Edit) -> Look:
     """The thing's look after the edit; as it was when the edit is not about the thing."""
     if edit.kind == "colour":
         rgb = backdrops.named(rng, edit.target)
-        if look.kind in words.MATERIALS:
-            return replace(looks.as_kind(look, "plain", rng), first=rgb)
-        return replace(look, first=rgb)
+        # all of it, patterns too: which of two colours is meant, nobody could say
+        plain = look if look.kind == "plain" else looks.as_kind(look, "plain", rng)
+        return replace(plain, first=rgb)
     if edit.kind == "material":
         return looks.as_kind(look, edit.target, rng)
     if edit.kind == "pattern":

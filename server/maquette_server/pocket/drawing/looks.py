@@ -34,11 +34,11 @@ def companion(colour: str) -> str:
 
 
 def draw(rng: np.random.Generator) -> Look:
-    """38 % plain, 32 % patterns, 30 % materials."""
+    """34 % plain, 40 % patterns, 26 % materials."""
     kind = rng.random()
-    if kind < 0.38:
+    if kind < 0.34:
         return plain(rng)
-    if kind < 0.70:
+    if kind < 0.74:
         colour = str(rng.choice(list(words.COLOURS)))
         other = companion(colour)
         if rng.random() < 0.45:

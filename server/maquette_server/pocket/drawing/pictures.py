@@ -126,7 +126,7 @@ class Stage:
         pictures, captions, shown_all, families = [], [], [], []
         for first in range(0, count, CHUNK):
             size = min(CHUNK, count - first)
-            settings = [setting(rng, len(self.views), clutter=0.12, named=0.1) for _ in range(size)]
+            settings = [setting(rng, len(self.views), clutter=0.08, named=0.1) for _ in range(size)]
             shown = [looks.draw(rng) for _ in range(size)]
             rgb, alpha = self.things(settings, shown)
             pictures.append(as_bytes(rgb + (1 - alpha) * self.backgrounds(settings, (rgb, alpha))))
@@ -152,7 +152,7 @@ def sentences(views: Views, count: int, seed: int) -> list[str]:
     rng = seeds.generator(seed, "sentences")
     said = []
     for _ in range(count):
-        each = setting(rng, len(views), clutter=0.12, named=0.1)
+        each = setting(rng, len(views), clutter=0.08, named=0.1)
         said.append(_said(rng, views, looks.draw(rng), each))
     return said
 

@@ -39,8 +39,8 @@ def _between(dice: Tensor, low: float, high: float) -> Tensor:
     return (low + (high - low) * dice)[:, None]
 
 
-# Patterns lie nearly always in the same place on a thing. Then the mean picture of striped things has stripes,
-# a denoiser sees from the first step on what the word means, and all views of a painted thing want the same.
+# Patterns lie nearly always in the same place on a thing: all views of one that is painted then want the
+# same, and a word says a little even at the highest noise, where it decides most.
 _SHIFT = 0.12  # of a period
 
 

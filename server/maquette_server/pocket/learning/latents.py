@@ -7,6 +7,7 @@ scaled yet.
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from safetensors.torch import load_file
@@ -20,9 +21,15 @@ _BATCH = 64
 class Pool:
     """The parts read so far, as tensors on a device."""
 
-    def __init__(self, folder: Path, name: str, vae: AutoencoderKL, device: torch.device) -> None:
-        """`name` is one of `data.PARTS`; the autoencoder must be on the device and frozen."""
+    def __init__(
+        self, folder: Path, name: str, vae: AutoencoderKL, device: torch.device, marked: Tensor
+    ) -> None:
+        """`name` is one of `data.PARTS`; the autoencoder must be on the device and frozen.
+
+        `marked` are tokens, [M]; `rows` can draw sentences with one of them more often.
+        """
         self._folder, self._name, self._vae, self._device = folder, name, vae, device
+        self._tokens, self._marked = marked, np.zeros(0, np.int64)
         self._parts = 0
         self._held: dict[str, Tensor] = {}
 
@@ -39,6 +46,15 @@ class Pool:
             more = [part[name].to(self._device) for part in fresh]
             self._held[name] = torch.cat([*([self._held[name]] if self._parts else []), *more])
         self._parts = parts
+        self._marked = torch.isin(self._held["tokens"].cpu(), self._tokens).any(1).nonzero()[:, 0].numpy()
+
+    def rows(self, rng: np.random.Generator, count: int, marked: float) -> Tensor:
+        """Any of all at hand, [count]; a share of them are sentences with a marked token."""
+        rows = rng.integers(len(self), size=count)
+        if marked and len(self._marked):
+            again = rng.random(count) < marked
+            rows[again] = rng.choice(self._marked, int(again.sum()))
+        return torch.from_numpy(rows)
 
     def pick(self, rows: Tensor) -> dict[str, Tensor]:
         """Some of all at hand: tokens [B, 32] int64; latents as kept, float32."""

@@ -7,7 +7,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
 from transformers import CLIPTokenizer
 
 LENGTH = 32  # tokens a prompt, start and end included
@@ -45,6 +47,12 @@ def learn(sentences: Iterable[str], folder: Path) -> CLIPTokenizer:
 def load(folder: Path) -> CLIPTokenizer:
     """What `learn` wrote."""
     return CLIPTokenizer.from_pretrained(folder)
+
+
+def single(spoken: CLIPTokenizer, words: Iterable[str]) -> Tensor:
+    """The tokens of those words that are one token each, int16."""
+    rows = (spoken(word, add_special_tokens=False).input_ids for word in words)
+    return torch.tensor([row[0] for row in rows if len(row) == 1], dtype=torch.int16)
 
 
 def _merges(bpe: Tokenizer) -> list[tuple[str, str]]:

@@ -8,8 +8,11 @@ sheets OUT/paintings.png, OUT/stripes.png; what is painted already is not painte
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BACKGROUND = (235, 235, 235)  # of preview.png
 COLUMNS, VIEW = 4, 320  # of preview.png
 THUMB = 96
+SOLIDS = ("ball", "cube")
 STRIPED = (
     "a red striped {}",
     "a blue and yellow striped {}",
@@ -41,46 +45,58 @@ def main() -> int:
     )
     parser.add_argument("--preset", default="standard")
     parser.add_argument("--model", default="pocket")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="paintings at a time")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     fronts = dict(each.split("=", 1) for each in options.front)
     meshes = solids(options.out) + options.meshes
-    rows = {mesh.stem: painted(mesh, options, fronts.get(mesh.stem, "z")) for mesh in meshes}
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for made in [pool.submit(paint, *each, options) for each in wanted(meshes, fronts, options.out)]:
+            made.result()
+    rows = {mesh.stem: painted(mesh, options.out) for mesh in meshes}
     right = {name: float(np.mean([each["right"] for each in row])) for name, row in rows.items()}
     overall = float(np.mean([each["right"] for row in rows.values() for each in row]))
     facts = {"preset": options.preset, "right": right, "overall": overall, "paintings": rows}
     (options.out / "paintings.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     (options.out / "paintings.md").write_text(table(rows, overall), encoding="utf-8")
     sheet(options.out, list(rows), list(colour_names.NAMES), options.out / "paintings.png")
-    stripes(options)
+    stripes(options.out)
     sys.stdout.write(f"{overall:.1%} of the views have the colour that was asked for\n")
     return 0 if overall >= GOAL else 1
 
 
 def solids(out: Path) -> list[Path]:
     """A ball and a cube as files."""
-    made = {"ball": trimesh.creation.icosphere(4), "cube": trimesh.creation.box((1, 1, 1))}
+    made = (trimesh.creation.icosphere(4), trimesh.creation.box((1, 1, 1)))
     paths = []
-    for name, mesh in made.items():
+    for name, mesh in zip(SOLIDS, made, strict=True):
         paths.append(out / f"{name}.ply")
         mesh.export(paths[-1])
     return paths
 
 
-def painted(mesh: Path, options: argparse.Namespace, front: str) -> list[dict[str, object]]:
-    """One mesh in twelve colours; what each view shows."""
+def wanted(meshes: list[Path], fronts: dict[str, str], out: Path) -> Iterator[tuple[Path, str, Path, str]]:
+    """Mesh, prompt, folder and front of every painting."""
+    for mesh in meshes:
+        for colour in colour_names.NAMES:
+            front = fronts.get(mesh.stem, "z")
+            yield mesh, f"a {colour} {mesh.stem}", out / mesh.stem / colour, front
+    for number, said in enumerate(STRIPED):
+        for name in SOLIDS:
+            yield out / f"{name}.ply", said.format(name), out / name / f"striped {number}", "z"
+
+
+def painted(mesh: Path, out: Path) -> list[dict[str, object]]:
+    """What each view of one mesh in twelve colours shows."""
     rows: list[dict[str, object]] = []
     for colour in colour_names.NAMES:
-        folder = options.out / mesh.stem / colour
-        paint(mesh, f"a {colour} {mesh.stem}", folder, options, front)
-        shown = [named(view) for view in views(folder)]
+        shown = [named(view) for view in views(out / mesh.stem / colour)]
         right = float(np.mean([name == colour for name in shown]))
         rows.append({"colour": colour, "right": right, "views": shown})
-        sys.stderr.write(f"{mesh.stem}, {colour}: {right:.0%}\n")
     return rows
 
 
-def paint(mesh: Path, prompt: str, folder: Path, options: argparse.Namespace, front: str = "z") -> None:
+def paint(mesh: Path, prompt: str, folder: Path, front: str, options: argparse.Namespace) -> None:
     """`maquette paint`, unless its result is there."""
     if (folder / "preview.png").exists():
         return
@@ -88,6 +104,7 @@ def paint(mesh: Path, prompt: str, folder: Path, options: argparse.Namespace, fr
     command += ["--out", str(folder), "--preset", options.preset, "--front", front]
     command += ["--texture-size", "512", "--model", options.model]
     subprocess.run([*command, "--json"], check=True, stdout=subprocess.DEVNULL)
+    sys.stderr.write(f"{mesh.stem}: {prompt}\n")
 
 
 def views(folder: Path) -> list[NDArray[np.uint8]]:
@@ -128,22 +145,21 @@ def sheet(out: Path, meshes: list[str], names: list[str], path: Path) -> None:
     board.save(path, optimize=True)
 
 
-def stripes(options: argparse.Namespace) -> None:
+def stripes(out: Path) -> None:
     """Ball and cube in stripes, four views of each under its prompt."""
     side = 2 * THUMB
     board = Image.new("RGB", (4 * side, 2 * len(STRIPED) * (side // 2 + 14)), "white")
     pen = ImageDraw.Draw(board)
     top = 0
     for number, said in enumerate(STRIPED):
-        for name in ("ball", "cube"):
-            folder = options.out / name / f"striped {number}"
-            paint(options.out / f"{name}.ply", said.format(name), folder, options)
+        for name in SOLIDS:
+            folder = out / name / f"striped {number}"
             pen.text((4, top + 1), said.format(name), fill="black")
             for column, view in enumerate(views(folder)):
                 small = Image.fromarray(view).resize((THUMB, THUMB), Image.Resampling.LANCZOS)
                 board.paste(small, (column * THUMB, top + 14))
             top += side // 2 + 14
-    board.save(options.out / "stripes.png", optimize=True)
+    board.save(out / "stripes.png", optimize=True)
 
 
 if __name__ == "__main__":

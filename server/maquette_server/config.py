@@ -1,7 +1,7 @@
 """What a data folder is configured with, and where it lies.
 
 `config.json` in the data folder holds a `Config`; a missing file means the defaults. A *model* on the wire is
-a name; this module turns names into folders. The model `pocket` is built in.
+a name; this module turns names into folders. `pocket` and its editor `pocket-edit` are built in.
 """
 
 import os
@@ -17,7 +17,9 @@ from maquette_wire.errors import UserError
 from .model_folders import checking, weights
 
 METHOD_PACKAGES = ("maquette_server.methods",)
-POCKET = Path(__file__).parent / "pocket" / "weights" / "pocket-t2i"
+_WEIGHTS = Path(__file__).parent / "pocket" / "weights"
+POCKET = _WEIGHTS / "pocket-t2i"
+POCKET_EDIT = _WEIGHTS / "pocket-edit"
 FILE = "config.json"
 
 
@@ -87,12 +89,16 @@ def save(folder: Path, config: Config) -> None:
 
 
 def models_of(config: Config, extra: Mapping[str, str | Path] | None = None) -> dict[str, ModelEntry]:
-    """Every model by name: the pocket model, the configured ones, then `extra` (name -> folder).
+    """Every model by name: the pocket models, the configured ones, then `extra` (name -> folder).
 
     The kind of an extra folder is read from its settings; what is wrong with the folder is said when it is
     used.
     """
-    found = {"pocket": ModelEntry(path=str(POCKET), commercial="yes")} | config.models
+    built_in = {
+        "pocket": ModelEntry(path=str(POCKET), commercial="yes"),
+        "pocket-edit": ModelEntry(path=str(POCKET_EDIT), kind="instruct_edit", commercial="yes"),
+    }
+    found = built_in | config.models
     for name, path in (extra or {}).items():
         found[name] = ModelEntry(path=str(path), kind=checking.kind_of(Path(path)))
     return found

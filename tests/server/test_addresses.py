@@ -108,7 +108,8 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, files: list[str] |
     assert refused.value.code == code
 
 
-def test_the_pocket_model_is_built_in() -> None:
+@pytest.mark.parametrize("name", ["pocket", "pocket-edit"])
+def test_the_pocket_models_are_built_in(name: str) -> None:
     models = config.models_of(config.Config())
-    config.check_model("pocket", models["pocket"])
-    assert config.describe("pocket", models["pocket"], default=True).commercial == "yes"
+    config.check_model(name, models[name])
+    assert config.describe(name, models[name]).commercial == "yes"

@@ -18,22 +18,30 @@ def lines(*words: str) -> list[dict]:
 
 
 def test_the_list_says_who_may_earn_money_with_a_model(private_home: Path) -> None:
-    (row,) = lines("models", "list")
-    assert row == {
+    painter, editor = lines("models", "list")
+    assert painter == {
         "name": "pocket",
         "kind": "text_to_image",
         "commercial": "yes",
         "default": True,
         "where": str(POCKET),
     }
+    assert (editor["name"], editor["kind"], editor["commercial"]) == ("pocket-edit", "instruct_edit", "yes")
 
 
 def test_a_folder_becomes_the_default_under_its_name(private_home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").symlink_to(POCKET, target_is_directory=True)
     assert lines("models", "default", str(tmp_path / "mine")) == [{"default": "mine"}]
     rows = {row["name"]: row["default"] for row in lines("models", "list")}
-    assert rows == {"pocket": False, "mine": True}
+    assert rows == {"pocket": False, "pocket-edit": False, "mine": True}
     assert lines("models", "default", "pocket") == [{"default": "pocket"}]
+
+
+def test_an_editor_does_not_become_the_default(private_home: Path) -> None:
+    refused = CliRunner().invoke(app, ["models", "default", "pocket-edit"])
+    assert refused.exit_code == 2
+    assert "edits pictures" in refused.stderr
+    assert [row["name"] for row in lines("models", "list") if row["default"]] == ["pocket"]
 
 
 def test_checking_a_model_reads_its_files(private_home: Path) -> None:
@@ -126,7 +134,7 @@ def test_the_doctor_finds_that_jobs_can_run(
         by_subject.setdefault(finding["about"], []).append(finding["ok"])
     assert by_subject["jobs"] == [True]
     assert by_subject["torch"] == [True]
-    assert by_subject["model"] == [True]
+    assert by_subject["model"] == [True, True]
     assert by_subject["server"] == [False]
 
 

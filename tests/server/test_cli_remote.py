@@ -132,7 +132,8 @@ def test_jobs_are_listed_stopped_shown_and_deleted(serve: Serve, maquette, tmp_p
 
 def test_models_of_a_server_are_listed_and_checked(serve: Serve, maquette) -> None:
     serve()
-    (row,) = [json.loads(line) for line in maquette("models", "list", "--json").stdout.splitlines()]
+    row, editor = [json.loads(line) for line in maquette("models", "list", "--json").stdout.splitlines()]
+    assert editor["name"] == "pocket-edit"
     assert (row["name"], row["commercial"], row["default"]) == ("pocket", "yes", True)
     assert "commercial use" in maquette("models", "list").stdout.splitlines()[0]
     assert json.loads(maquette("models", "check", "pocket", "--json").stdout)["kind"] == "text_to_image"

@@ -128,10 +128,11 @@ def test_requests_that_cannot_be_done_are_refused_by_their_id(known: Desk) -> No
 
 
 def test_models_are_listed_with_what_the_panel_shows(known: Desk) -> None:
-    (pocket,) = known.ask(messages.ListModels(request_id="a")).models
+    pocket, editor = known.ask(messages.ListModels(request_id="a")).models
     assert (pocket.name, pocket.default, pocket.kind) == ("pocket", True, "text_to_image")
     assert "red" in pocket.vocabulary
     assert pocket.notice
+    assert (editor.name, editor.default, editor.kind) == ("pocket-edit", False, "instruct_edit")
     assert known.ask(messages.CheckModel(request_id="b", name="pocket")).models == (pocket,)
 
 

@@ -46,17 +46,18 @@ def _write(folder: Path, *, levels: int, tokens: int, prediction: str, side: int
         attention_head_dim=4,
         norm_num_groups=4,
     )
+    spoken = json.loads((POCKET / "text_encoder" / "config.json").read_text(encoding="utf-8"))
     text = CLIPTextModel(
         CLIPTextConfig(
-            vocab_size=1084,
+            vocab_size=spoken["vocab_size"],
             hidden_size=16,
             intermediate_size=32,
             num_hidden_layers=1,
             num_attention_heads=2,
             max_position_embeddings=tokens,
-            bos_token_id=1082,
-            eos_token_id=1083,
-            pad_token_id=1083,
+            bos_token_id=spoken["bos_token_id"],
+            eos_token_id=spoken["eos_token_id"],
+            pad_token_id=spoken["pad_token_id"],
         )
     )
     scheduler = DDIMScheduler(
@@ -83,6 +84,5 @@ def _retoken(folder: Path, tokens: int) -> None:
     settings["model_max_length"] = settings["max_length"] = tokens
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
     whole = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    whole["truncation"]["max_length"] = tokens
-    whole["padding"]["strategy"]["Fixed"] = tokens
+    whole["truncation"] = whole["padding"] = None
     (folder / "tokenizer.json").write_text(json.dumps(whole), encoding="utf-8")

@@ -83,7 +83,14 @@ def default(model: Name, as_json: Json = False) -> None:
     entries = settings.models | {
         key: config.ModelEntry(path=path, kind=checking.kind_of(Path(path))) for key, path in added.items()
     }
-    _save(where, msgspec.structs.replace(settings, models=entries, default_model=name))
+    settings = msgspec.structs.replace(settings, models=entries, default_model=name)
+    if config.models_of(settings)[name].kind != "text_to_image":
+        raise UserError(
+            "model.shape",
+            f"The model '{name}' edits pictures; the default is the model that paints.",
+            hint="Give a text-to-image model; 'maquette models list' shows the kinds.",
+        )
+    _save(where, settings)
     typer.echo(json.dumps({"default": name}) if as_json else f"{name} is the default model.")
 
 

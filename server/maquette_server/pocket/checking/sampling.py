@@ -20,7 +20,7 @@ from ..refusals import Refused
 
 _BATCH = 32
 _SAMPLE = {"steps": 16, "guidance_scale": 4.0}
-_EDIT = {"steps": 12, "guidance_scale": 3.0, "image_guidance_scale": 1.2, "size": 64}
+_EDIT = {"steps": 12, "guidance_scale": 3.0, "image_guidance_scale": 1.3, "size": 64}
 
 
 class Painter:

@@ -19,17 +19,17 @@ _NOTICE = {
 }
 _PAINT: dict[str, Any] = {
     "guidance_scale": 15.0,
-    "weighting": "one_minus_alpha",
+    "weighting": "one",
     "timesteps": [0.02, 0.98],
     "anneal": "none",
-    "learning_rate": 0.02,
+    "learning_rate": 0.05,
     "steps": {"draft": 100, "standard": 200, "fine": 600},
     "views_per_step": 4,
     "texture_latents": 32,
     "bake_views": 24,
     "bake_latents": 24,
     "background": "flat",
-    "common_learning_rate": 0.05,
+    "common_learning_rate": 0.01,
 }
 _SCULPT: dict[str, Any] = {
     "guidance_scale": 15.0,
@@ -38,8 +38,8 @@ _SCULPT: dict[str, Any] = {
     "anneal": "linear_to_0.5",
     "steps": {"draft": 300, "standard": 1000, "fine": 3000},
 }
-_SAMPLE: dict[str, Any] = {"steps": 16, "guidance_scale": 4.0}
-_EDIT: dict[str, Any] = {"steps": 12, "guidance_scale": 3.0, "image_guidance_scale": 1.2, "size": 64}
+_SAMPLE: dict[str, Any] = {"steps": 16, "guidance_scale": 5.0}
+_EDIT: dict[str, Any] = {"steps": 12, "guidance_scale": 3.0, "image_guidance_scale": 1.3, "size": 64}
 
 
 def vocabulary() -> dict[str, list[str]]:
@@ -98,12 +98,13 @@ def text(task: str) -> str:
         "Procedural only: primitives and unions of them, cast by Embree, with solid textures, one light,",
         "plain or invented backgrounds. No photograph and nobody's picture was used.",
         "`python -m maquette_server.pocket data`, then `train`, with the seed and recipe of `training.json`",
-        "make it again.",
+        "make one like it; `docs/pocket.md` says in what the course of this one's training differed.",
         "",
         "## What it knows",
         f"- Colours: {', '.join(words.COLOURS)}; tones of them: {', '.join(words.SHADES)}.",
         f"- Materials: {', '.join(words.MATERIALS)}, and the words {', '.join(known['materials'])}.",
-        "- Patterns in one or two colours: stripes, checks, dots.",
+        "- Patterns in one or two colours: stripes, checks, dots; how often each comes out stands in",
+        "  `docs/pocket/check.md`, with all other figures.",
     ]
     if task == "text_to_image":
         lines += [f"- Things, roughly: {', '.join(known['things'])}."]
@@ -118,7 +119,5 @@ def text(task: str) -> str:
         "  a sentence of another form gives mush.",
         "- Fine detail: a pattern is a few bands or squares wide, a photograph comes back soft.",
         "- Shapes from text are weak; paint or edit something that has a shape already.",
-        "",
-        "`docs/pocket/check.md` has its figures.",
     ]
     return "\n".join(lines) + "\n"

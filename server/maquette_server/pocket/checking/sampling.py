@@ -16,23 +16,36 @@ from diffusers.utils import logging as diffusers_logging
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
+from ..learning import card
 from ..refusals import Refused
 
 _BATCH = 32
-_SAMPLE = {"steps": 16, "guidance_scale": 4.0}
-_EDIT = {"steps": 12, "guidance_scale": 3.0, "image_guidance_scale": 1.3, "size": 64}
 
 
-class Painter:
-    """A text-to-image folder."""
+class _Sampled:
+    """A folder with its pipeline."""
+
+    _pipeline_of: Any
+    _settings_of: tuple[str, dict[str, float]]  # their name in maquette.json, and what is usual
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.settings = _settings(folder, "sample", _SAMPLE)
+        self.settings = _settings(folder, *self._settings_of)
 
     @cached_property
     def _pipeline(self) -> Any:
-        return _loaded(StableDiffusionPipeline, self.folder)
+        return _loaded(self._pipeline_of, self.folder)
+
+    def round_trip(self, pictures: Tensor) -> Tensor:
+        """What the autoencoder alone makes of the pictures."""
+        return _round_trip(self._pipeline.vae, pictures)
+
+
+class Painter(_Sampled):
+    """A text-to-image folder."""
+
+    _pipeline_of = StableDiffusionPipeline
+    _settings_of = ("sample", card.SAMPLE)
 
     @torch.no_grad()
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
@@ -51,21 +64,12 @@ class Painter:
             )
         return _rounded(torch.cat(made))
 
-    def round_trip(self, pictures: Tensor) -> Tensor:
-        """What the autoencoder alone makes of the pictures."""
-        return _round_trip(self._pipeline.vae, pictures)
 
-
-class Editor:
+class Editor(_Sampled):
     """A folder of InstructPix2Pix's form."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.settings = _settings(folder, "edit", _EDIT)
-
-    @cached_property
-    def _pipeline(self) -> Any:
-        return _loaded(StableDiffusionInstructPix2PixPipeline, self.folder)
+    _pipeline_of = StableDiffusionInstructPix2PixPipeline
+    _settings_of = ("edit", card.EDIT)
 
     @torch.no_grad()
     def edit(self, pictures: Tensor, instructions: Sequence[str], seed: int) -> Tensor:
@@ -85,10 +89,6 @@ class Editor:
                 ).images
             )
         return _rounded(torch.cat(made))
-
-    def round_trip(self, pictures: Tensor) -> Tensor:
-        """What the autoencoder alone makes of the pictures."""
-        return _round_trip(self._pipeline.vae, pictures)
 
 
 def _loaded(pipeline: Any, folder: Path) -> Any:

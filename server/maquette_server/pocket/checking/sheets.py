@@ -72,24 +72,22 @@ def _label(text: str, width: int) -> Image.Image:
 
 
 def _beside(images: Sequence[Image.Image]) -> Image.Image:
-    whole = Image.new(
-        "RGB", (sum(each.width for each in images), max(each.height for each in images)), "white"
-    )
-    left = 0
-    for each in images:
-        whole.paste(each, (left, 0))
-        left += each.width
-    return whole
+    return _joined(images, 1, 0)
 
 
 def _below(images: Sequence[Image.Image]) -> Image.Image:
-    whole = Image.new(
-        "RGB", (max(each.width for each in images), sum(each.height for each in images)), "white"
-    )
-    top = 0
+    return _joined(images, 0, 1)
+
+
+def _joined(images: Sequence[Image.Image], right: int, down: int) -> Image.Image:
+    """One after another in a direction, on white."""
+    wide, high = [each.width for each in images], [each.height for each in images]
+    size = (sum(wide) if right else max(wide), sum(high) if down else max(high))
+    whole = Image.new("RGB", size, "white")
+    left = top = 0
     for each in images:
-        whole.paste(each, (0, top))
-        top += each.height
+        whole.paste(each, (left, top))
+        left, top = left + right * each.width, top + down * each.height
     return whole
 
 

@@ -74,6 +74,10 @@ PATTERN_ADJECTIVES: dict[str, tuple[str, ...]] = {
     "dots": ("polka dot", "dotted", "spotted"),
 }
 
+PATTERN_WORDS = frozenset(
+    {*PATTERNS, *(part for said in PATTERN_ADJECTIVES.values() for name in said for part in name.split())}
+)
+
 KINDS = ("plain", *PATTERNS, *MATERIALS)
 
 GLOSSY = ("shiny", "glossy", "polished")

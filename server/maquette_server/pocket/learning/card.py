@@ -38,8 +38,8 @@ _SCULPT: dict[str, Any] = {
     "anneal": "linear_to_0.5",
     "steps": {"draft": 300, "standard": 1000, "fine": 3000},
 }
-_SAMPLE: dict[str, Any] = {"steps": 16, "guidance_scale": 5.0}
-_EDIT: dict[str, Any] = {"steps": 12, "guidance_scale": 3.0, "image_guidance_scale": 1.3, "size": 64}
+SAMPLE: dict[str, Any] = {"steps": 16, "guidance_scale": 5.0}
+EDIT: dict[str, Any] = {"steps": 12, "guidance_scale": 3.0, "image_guidance_scale": 1.3, "size": 64}
 
 
 def vocabulary() -> dict[str, list[str]]:
@@ -47,7 +47,7 @@ def vocabulary() -> dict[str, list[str]]:
     return {
         "colours": sorted({*words.COLOURS, *(part for shade in words.SHADES for part in shade.split())}),
         "materials": _unique(words.MATERIAL_ADJECTIVES, words.MATERIAL_NOUNS),
-        "patterns": sorted({*_unique(words.PATTERN_ADJECTIVES), "stripes", "checks", "dots"}),
+        "patterns": sorted(words.PATTERN_WORDS),
         "finish": sorted({*words.GLOSSY, *words.MATT}),
         "views": sorted({*sampling.VIEW_WORDS, "view"}),
         "others": sorted({*words.IDLE, *re.findall(r"\w+", " ".join((_SENTENCES, *words.OPENINGS)))}),
@@ -63,9 +63,9 @@ def notes(task: str) -> dict[str, Any]:
         "licence": {"name": "GPL-3.0-or-later", "commercial": "yes"},
     }
     if task == "text_to_image":
-        found |= {"paint": _PAINT, "sculpt": _SCULPT, "sample": _SAMPLE}
+        found |= {"paint": _PAINT, "sculpt": _SCULPT, "sample": SAMPLE}
     else:
-        found["edit"] = _EDIT
+        found["edit"] = EDIT
         known = {name: known[name] for name in ("colours", "materials", "patterns")}
         named = {word for group in known.values() for word in group}
         known["others"] = sorted(instructions.spoken() - named)

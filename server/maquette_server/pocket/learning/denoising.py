@@ -29,9 +29,8 @@ log = logging.getLogger(__name__)
 WIDTH = 96  # of a text token
 _CHANNELS = (48, 96, 80)
 _LOSS_QUARTERS = 4
-_UNCHANGED = (
-    0.12  # of latents whose deviation is about 1.2; encoding the same background twice differs by 0.03
-)
+# Latents deviate by about 1.2; those of one background beside two things differ by 0.03.
+_UNCHANGED = 0.12
 _KEEPING = 4.0  # how much an error counts where the edit changes nothing
 
 
@@ -128,8 +127,7 @@ def train(
     if kept is not None:
         run.restore(*kept)
     noising = _Noising(task, data.tokens(spoken, [""]).long().to(device), vae.config.scaling_factor, device)
-    patterns = {part for said in words.PATTERN_ADJECTIVES.values() for name in said for part in name.split()}
-    pool = Pool(folder, task.parts, vae, device, tokenizer.single(spoken, patterns | {*words.PATTERNS}))
+    pool = Pool(folder, task.parts, vae, device, tokenizer.single(spoken, words.PATTERN_WORDS))
     errors = torch.zeros(2, _LOSS_QUARTERS, device=device)
     while run.step < plan.steps:
         pool.grow(min(plan.parts, 1 + run.step // plan.steps_a_part))

@@ -74,9 +74,10 @@ PATTERN_ADJECTIVES: dict[str, tuple[str, ...]] = {
     "dots": ("polka dot", "dotted", "spotted"),
 }
 
-PATTERN_WORDS = frozenset(
-    {*PATTERNS, *(part for said in PATTERN_ADJECTIVES.values() for name in said for part in name.split())}
-)
+PATTERN_WORDS = {
+    pattern: frozenset({pattern, *(part for name in said for part in name.split())})
+    for pattern, said in PATTERN_ADJECTIVES.items()
+}
 
 KINDS = ("plain", *PATTERNS, *MATERIALS)
 

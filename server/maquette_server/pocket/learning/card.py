@@ -47,7 +47,7 @@ def vocabulary() -> dict[str, list[str]]:
     return {
         "colours": sorted({*words.COLOURS, *(part for shade in words.SHADES for part in shade.split())}),
         "materials": _unique(words.MATERIAL_ADJECTIVES, words.MATERIAL_NOUNS),
-        "patterns": sorted(words.PATTERN_WORDS),
+        "patterns": sorted(frozenset().union(*words.PATTERN_WORDS.values())),
         "finish": sorted({*words.GLOSSY, *words.MATT}),
         "views": sorted({*sampling.VIEW_WORDS, "view"}),
         "others": sorted({*words.IDLE, *re.findall(r"\w+", " ".join((_SENTENCES, *words.OPENINGS)))}),

@@ -5,7 +5,7 @@ it implies, 14 times as large at the last timestep. The text encoder is trained 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,16 +44,18 @@ class Task:
     # Timesteps are 1000 u^spread: below 1 more of the high noise, where the colour is decided, and where an
     # editor must copy its picture, for later steps only carry on what is wrong there.
     spread: float
-    # Share of the samples that are patterns, beside those that come by chance. What tells stripes from checks
-    # is little of a loss, so that those words are learnt last.
-    again: float
+    # Shares of patterns among the samples, beside those that come by chance. What tells stripes from checks
+    # is little of a loss, so that those words are learnt last, and checks last of all. They fall with the
+    # learning rate: by then it is the colours' turn.
+    again: Mapping[str, float]
     no_text: float  # shares of the samples that see an empty prompt, no picture, or neither
     no_picture: float = 0.0
     neither: float = 0.0
 
 
-TEXT_TO_IMAGE = Task("text_to_image", "captioned", 4, spread=0.6, again=0.6, no_text=0.12)
-INSTRUCT = Task("instruct", "edited", 8, spread=0.6, again=0.0, no_text=0.05, no_picture=0.05, neither=0.05)
+_AGAIN = {"stripes": 0.1, "checks": 0.4, "dots": 0.1}
+TEXT_TO_IMAGE = Task("text_to_image", "captioned", 4, spread=0.6, again=_AGAIN, no_text=0.12)
+INSTRUCT = Task("instruct", "edited", 8, spread=0.6, again={}, no_text=0.05, no_picture=0.05, neither=0.05)
 
 
 def scheduler() -> DDIMScheduler:
@@ -127,12 +129,17 @@ def train(
     if kept is not None:
         run.restore(*kept)
     noising = _Noising(task, data.tokens(spoken, [""]).long().to(device), vae.config.scaling_factor, device)
-    pool = Pool(folder, task.parts, vae, device, tokenizer.single(spoken, words.PATTERN_WORDS))
+    patterns = [tokenizer.single(spoken, words.PATTERN_WORDS[name]) for name in task.again]
+    pool = Pool(folder, task.parts, vae, device, patterns)
     errors = torch.zeros(2, _LOSS_QUARTERS, device=device)
     while run.step < plan.steps:
         pool.grow(min(plan.parts, 1 + run.step // plan.steps_a_part))
-        loss = noising.loss(model, pool, plan.batch, seed, run.step, errors)
-        run.update(loss, rate(run.step, plan.steps, decay_from=plan.decay_from))
+        share = rate(run.step, plan.steps, decay_from=plan.decay_from)
+        rng = seeds.generator(seed, f"{task.name} batch {run.step}")
+        rows = pool.rows(rng, plan.batch, [share * each for each in task.again.values()])
+        noise_of = seeds.torch_generator(seed, f"{task.name} noise {run.step}", device)
+        loss = noising.loss(model, pool.pick(rows), noise_of, errors)
+        run.update(loss, share)
         if run.step % save_every == 0 or run.step == plan.steps:
             checkpoints.save(folder / task.name, run.state(), {"step": run.step})
             quarters = [round(float(each), 4) for each in errors[0] / errors[1].clamp(min=1)]
@@ -151,18 +158,16 @@ def keeping(after: Tensor, before: Tensor) -> Tensor:
 
 
 class _Noising:
-    """Draws a batch, its noise and what is left out of it; all of it from the seed and the step's number."""
+    """What is asked of a model about a batch: its noise, and what is left out of it."""
 
     def __init__(self, task: Task, empty: Tensor, scaling: float, device: torch.device) -> None:
         self._task, self._empty, self._scaling, self._device = task, empty, scaling, device
         self._abar = scheduler().alphas_cumprod.to(device)
 
     def loss(
-        self, model: TextAndDenoiser, pool: Pool, batch: int, seed: int, step: int, errors: Tensor
+        self, model: TextAndDenoiser, picked: Mapping[str, Tensor], noise_of: torch.Generator, errors: Tensor
     ) -> Tensor:
-        rng = seeds.generator(seed, f"{self._task.name} batch {step}")
-        noise_of = seeds.torch_generator(seed, f"{self._task.name} noise {step}", self._device)
-        picked = pool.pick(pool.rows(rng, batch, self._task.again))
+        batch = len(picked["tokens"])
         spread = torch.randn(picked["mean"].shape, generator=noise_of, device=self._device)
         clean = (picked["mean"] + picked["std"] * spread) * self._scaling
         share = torch.rand(batch, generator=noise_of, device=self._device) ** self._task.spread

@@ -5,6 +5,7 @@ what an edit starts from is kept as the mode, which is what an InstructPix2Pix p
 scaled yet.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,15 @@ class Pool:
     """The parts read so far, as tensors on a device."""
 
     def __init__(
-        self, folder: Path, name: str, vae: AutoencoderKL, device: torch.device, marked: Tensor
+        self, folder: Path, name: str, vae: AutoencoderKL, device: torch.device, marked: Sequence[Tensor] = ()
     ) -> None:
         """`name` is one of `data.PARTS`; the autoencoder must be on the device and frozen.
 
-        `marked` are tokens, [M]; `rows` can draw sentences with one of them more often.
+        `marked` are groups of tokens, [M] each; `rows` can draw sentences with one of them more often.
         """
         self._folder, self._name, self._vae, self._device = folder, name, vae, device
-        self._tokens, self._marked = marked, np.zeros(0, np.int64)
+        self._groups = marked
+        self._marked: list[np.ndarray] = []
         self._parts = 0
         self._held: dict[str, Tensor] = {}
 
@@ -46,14 +48,17 @@ class Pool:
             more = [part[name].to(self._device) for part in fresh]
             self._held[name] = torch.cat([*([self._held[name]] if self._parts else []), *more])
         self._parts = parts
-        self._marked = torch.isin(self._held["tokens"].cpu(), self._tokens).any(1).nonzero()[:, 0].numpy()
+        tokens = self._held["tokens"].cpu()
+        self._marked = [torch.isin(tokens, group).any(1).nonzero()[:, 0].numpy() for group in self._groups]
 
-    def rows(self, rng: np.random.Generator, count: int, marked: float) -> Tensor:
-        """Any of all at hand, [count]; a share of them are sentences with a marked token."""
+    def rows(self, rng: np.random.Generator, count: int, shares: Sequence[float] = ()) -> Tensor:
+        """Any of all at hand, [count]; of each marked group that share of them comes on top."""
         rows = rng.integers(len(self), size=count)
-        if marked and len(self._marked):
-            again = rng.random(count) < marked
-            rows[again] = rng.choice(self._marked, int(again.sum()))
+        group_of = np.searchsorted(np.cumsum(shares), rng.random(count), side="right")
+        for number, group in enumerate(self._marked):
+            again = group_of == number
+            if len(group):
+                rows[again] = rng.choice(group, int(again.sum()))
         return torch.from_numpy(rows)
 
     def pick(self, rows: Tensor) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from maquette_server import config
+from maquette_server.guidance import tracing
 from maquette_server.guidance.bridge import RgbBridge
 from maquette_server.guidance.text import TextEncoder
 from maquette_server.model_folders import checking
@@ -90,8 +91,9 @@ def load(folder: Path) -> Parts:
 
 
 def denoiser(name: str, parts: Parts, curves: frame.Curves) -> list[frame.Figure]:
-    """One call of the denoiser, in several batches."""
+    """One call of the denoiser as painting makes it, recorded and replayed, in several batches."""
     found = []
+    network = tracing.Traced(parts.unet)
     side = parts.about.sample_size
     embedding = parts.text.embed(PROMPT)
     for batch in BATCHES:
@@ -99,14 +101,19 @@ def denoiser(name: str, parts: Parts, curves: frame.Curves) -> list[frame.Figure
         times, words = torch.full((batch,), 500), embedding.expand(batch, -1, -1)
 
         def call(latents: Any = latents, times: Any = times, words: Any = words) -> None:
-            parts.unet(latents, times, encoder_hidden_states=words, return_dict=False)
+            network(latents, times, words)
 
-        taken = against_products(parts.unet, call)
+        def plain(latents: Any = latents, times: Any = times, words: Any = words) -> None:
+            parts.unet(latents, times, words, return_dict=False)
+
+        taken = against_products(parts.unet, call, warm=2 * tracing.FIRST)
         curves.add(name, batch, [1000 * first for first, _ in taken])
         curves.add(f"floor: products of {name}", batch, [1000 * second for _, second in taken], floor=True)
         if batch in TABLED:
             what = f"{name}, denoiser, batch {batch}, {side} x {side} latents"
             found += rows(what, taken, GOAL if batch == 1 else None)
+            with torch.no_grad():
+                found.append(frame.ratio(f"{what} / not recorded", frame.pairs(call, plain, REPEATS)))
     return found
 
 
@@ -143,10 +150,12 @@ def rows(what: str, taken: list[tuple[float, float]], goal: float | None = None)
 
 
 @torch.no_grad()
-def against_products(network: torch.nn.Module, call: Callable[[], object]) -> list[tuple[float, float]]:
+def against_products(
+    network: torch.nn.Module, call: Callable[[], object], warm: int = 1
+) -> list[tuple[float, float]]:
     """Seconds of a call and of the products of its layers, turn about."""
     multiply = products(sizes(network, call))
-    return frame.pairs(call, multiply, REPEATS)
+    return frame.pairs(call, multiply, REPEATS, warm)
 
 
 def sizes(network: torch.nn.Module, call: Callable[[], object]) -> list[tuple[int, int, int]]:

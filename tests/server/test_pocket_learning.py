@@ -139,7 +139,7 @@ def test_the_weights_are_the_averaged_ones_in_half_precision(trained: Path) -> N
     model = loading.load(str(trained / "models" / "pocket-t2i"), "cpu", "text_to_image")
     kept = checkpoints.load(trained / "text_to_image")
     assert kept is not None
-    for name, weight in model.denoiser.unet.named_parameters():
+    for name, weight in model.denoiser.unet.unet.named_parameters():
         assert torch.equal(weight, kept[0]["average.unet." + name].half().float())
 
 

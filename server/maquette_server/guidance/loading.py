@@ -18,7 +18,7 @@ from torch import Tensor
 from ..model_folders import weights
 from ..model_folders.checking import Described, check
 from . import denoiser as denoising
-from . import latent_rgb
+from . import latent_rgb, tracing
 from .bridge import RgbBridge
 from .text import TextEncoder
 
@@ -114,7 +114,7 @@ def _text_to_image(described: Described, device: torch.device) -> TextToImage:
     for module in (unet, vae, text_model):
         module.requires_grad_(False).eval().to(device)
     denoiser = denoising.Denoiser(
-        unet,
+        tracing.Traced(unet) if tracing.worth_it(unet, device) else unet,
         scheduler.alphas_cumprod.to(device=device, dtype=torch.float32),
         described.prediction,
         dtype,

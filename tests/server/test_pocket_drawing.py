@@ -77,6 +77,9 @@ def test_waves_have_about_unit_amplitude_and_are_fixed_by_their_dice() -> None:
     assert abs(float(field.mean())) < 0.1
 
 
+RIGHT = torch.tensor([[1.0, 0, 0]])  # of a camera that looks at the front
+
+
 def sample(kind: str, count: int = 4000, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     """Places [1, M, 3] on the plane z = 0.3 that faces +z, and what colour they have, 1 for the first."""
     rng = np.random.default_rng(seed)
@@ -85,7 +88,7 @@ def sample(kind: str, count: int = 4000, seed: int = 1) -> tuple[torch.Tensor, t
     normal = torch.tensor([0.0, 0, 1]).expand_as(place)
     first, second = torch.ones(1, 3), torch.zeros(1, 3)
     dice = torch.from_numpy(rng.random((1, surfaces.DICE), np.float32))
-    drawn = surfaces.surface(kind, place, normal, first, second, dice)
+    drawn = surfaces.surface(kind, place, normal, RIGHT, first, second, dice)
     return place, drawn.albedo[..., 0]
 
 
@@ -100,8 +103,26 @@ def test_patterns_lie_in_the_same_place_on_every_thing(kind: str, colour: int) -
     dice = torch.rand(200, surfaces.DICE, generator=torch.Generator().manual_seed(0))
     middle = torch.tensor([0.0, 0.0, 0.01]).expand(200, 1, 3)
     ones = torch.ones(200, 3)
-    drawn = surfaces.surface(kind, middle, torch.tensor([0.0, 0, 1]).expand(200, 1, 3), ones, 0 * ones, dice)
+    ahead = torch.tensor([0.0, 0, 1]).expand(200, 1, 3)
+    drawn = surfaces.surface(kind, middle, ahead, RIGHT.expand(200, 3), ones, 0 * ones, dice)
     assert (drawn.albedo == colour).all()
+
+
+@pytest.mark.parametrize("kind", ["checks", "dots"])
+@pytest.mark.parametrize("degrees", [0.0, 37.0, 90.0, 200.0])
+def test_squares_and_discs_stand_square_to_the_camera(kind: str, degrees: float) -> None:
+    place, colour = sample(kind)
+    angle = math.radians(degrees)
+    turn = torch.tensor(
+        [[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]]
+    )
+    ahead = torch.tensor([0.0, 0, 1]).expand_as(place)
+    ones = torch.ones(1, 3)
+    rng = np.random.default_rng(1)
+    rng.uniform(-0.9, 0.9, (4000, 2))
+    dice = torch.from_numpy(rng.random((1, surfaces.DICE), np.float32))
+    turned = surfaces.surface(kind, place @ turn.T, ahead @ turn.T, RIGHT @ turn.T, ones, 0 * ones, dice)
+    assert float((turned.albedo[..., 0] == colour).float().mean()) > 0.999  # rounding at an edge
 
 
 def test_upright_stripes_depend_on_the_height_alone() -> None:
@@ -120,7 +141,8 @@ def test_all_materials_are_colours() -> None:
     normal = torch.tensor([0.0, 1, 0]).expand_as(place)
     for kind in words.KINDS:
         dice = torch.rand(1, surfaces.DICE)
-        drawn = surfaces.surface(kind, place, normal, torch.full((1, 3), 0.5), torch.full((1, 3), 0.2), dice)
+        grays = torch.full((1, 3), 0.5), torch.full((1, 3), 0.2)
+        drawn = surfaces.surface(kind, place, normal, RIGHT, *grays, dice)
         assert drawn.albedo.shape == place.shape
         assert 0 <= float(drawn.albedo.min()) <= float(drawn.albedo.max()) <= 1.1
 

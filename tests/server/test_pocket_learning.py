@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from maquette_server.guidance import loading
@@ -15,11 +16,13 @@ from maquette_server.pocket.learning import (
     checkpoints,
     data,
     denoising,
+    files,
     muon,
     optimising,
     tokenizer,
     training,
 )
+from maquette_server.pocket.learning.latents import Pool
 from maquette_server.pocket.learning.recipe import POCKET, SMOKE
 from maquette_server.pocket.refusals import Refused
 
@@ -92,6 +95,22 @@ def test_going_on_from_a_checkpoint_gives_the_same_weights(trained: Path, tmp_pa
     (tmp_path / task.name / "state.safetensors").unlink()
     list(denoising.train(task, plan, 0, tmp_path, CPU))
     assert torch.equal(averages(tmp_path / task.name), resumed)
+
+
+def test_marked_sentences_are_drawn_as_often_as_asked(tmp_path: Path) -> None:
+    tokens = torch.zeros(100, tokenizer.LENGTH, dtype=torch.int16)
+    tokens[10:20, 3], tokens[20:25, 5] = 7, 8
+    latents = torch.zeros(100, 4, 16, 16)
+    part = {"tokens": tokens, "mean": latents, "std": latents.clone()}
+    files.write(tmp_path / "latents" / "captioned" / "0000.safetensors", part)
+    groups = [torch.tensor([7]), torch.tensor([8, 9]), torch.tensor([5])]  # nobody says the last
+    pool = Pool(tmp_path, "captioned", torch.nn.Identity(), CPU, groups)
+    pool.grow(1)
+    rows = pool.rows(np.random.default_rng(0), 20_000, [0.5, 0.2, 0.1]).numpy()
+    assert np.mean((rows >= 10) & (rows < 20)) == pytest.approx(0.5 + 0.3 * 0.1, abs=0.015)
+    assert np.mean((rows >= 20) & (rows < 25)) == pytest.approx(0.2 + 0.3 * 0.05, abs=0.015)
+    rows = pool.rows(np.random.default_rng(0), 20_000).numpy()
+    assert np.mean((rows >= 10) & (rows < 20)) == pytest.approx(0.1, abs=0.01)
 
 
 def averages(folder: Path) -> torch.Tensor:

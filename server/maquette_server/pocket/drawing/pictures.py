@@ -82,10 +82,12 @@ class Stage:
         """Pixels [N, M] and colours [N, M, 3] of things of one kind of surface."""
         chosen = np.array([each.view for each in settings])
         place, normal, pixel = self.views.gathered(chosen, self.device)
+        axes = self.views.axes[torch.from_numpy(chosen)].to(self.device)
         of = surfaces.surface(
             kind,
             place,
             normal,
+            axes[:, 0],
             self._stack([look.first for look in shown]),
             self._stack([look.second for look in shown]),
             self._stack([look.dice for look in shown]),
@@ -93,7 +95,7 @@ class Stage:
         colour = shading.lit(
             of,
             normal,
-            self.views.axes[torch.from_numpy(chosen)].to(self.device),
+            axes,
             [each.light for each in settings],
             torch.tensor([look.gloss for look in shown], device=self.device),
             torch.tensor([look.metal for look in shown], device=self.device),

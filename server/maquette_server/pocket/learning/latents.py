@@ -55,7 +55,7 @@ class Pool:
         """Any of all at hand, [count]; of each marked group that share of them comes on top."""
         rows = rng.integers(len(self), size=count)
         group_of = np.searchsorted(np.cumsum(shares), rng.random(count), side="right")
-        for number, group in enumerate(self._marked):
+        for number, group in enumerate(self._marked[: len(shares)]):
             again = group_of == number
             if len(group):
                 rows[again] = rng.choice(group, int(again.sum()))

@@ -87,7 +87,7 @@ def one(part: Part, bench: diffusion.Bench) -> Found:
         print(f"  {name}: cut off, the time is up")
         return []
     except Exception as error:  # one path that fails must not hide what the others do
-        log.debug("%s failed", name, exc_info=error)
+        log.exception("%s failed", name)  # to stderr: the machine may be there only once
         why = (str(error).splitlines() or [""])[0] or type(error).__name__
         print(f"  {name}: failed: {why}")
         return [frame.Figure(f"{name}: failed", 1.0, "", goal=0.0, note=why[:160])]

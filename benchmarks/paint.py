@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import torch
 from maquette_server import config
-from maquette_server.guidance import loading
+from maquette_server.guidance import loading, tracing
 
 from benchmarks import frame, job
 
@@ -30,6 +30,7 @@ WARM = 20
 VIEWS = (1, 2, 4, 8)  # a step; the network's batch is twice that
 SIDES = (8, 16, 24, 32)  # latents along an edge of a view
 FEW = 16  # steps of each of these
+AGAIN = tracing.FIRST + 2  # steps before those; by then the network is recorded
 WHOLE_RUNS = 3
 SAMPLE_SECONDS = 0.1
 PROMPT = "a wooden toy cow"
@@ -98,7 +99,7 @@ def step_series() -> list[frame.Series]:
     model = loading.load(str(config.POCKET), "cpu", "text_to_image")
     by_views = frame.Curves("Time of a painting step against its views", "views a step", "time", "ms")
     for views in VIEWS:
-        _add(by_views, views, steps_and_calls(model, {"views_per_step": views}, "cpu", FEW, warm=4))
+        _add(by_views, views, steps_and_calls(model, {"views_per_step": views}, "cpu", FEW, warm=AGAIN))
     by_side = frame.Curves(
         "Time of a painting step against the latents of a view",
         "latents along an edge of a view",
@@ -107,7 +108,7 @@ def step_series() -> list[frame.Series]:
     )
     for side in SIDES:
         other = dataclasses.replace(model, described=dataclasses.replace(model.described, sample_size=side))
-        _add(by_side, side, steps_and_calls(other, {}, "cpu", FEW, warm=4))
+        _add(by_side, side, steps_and_calls(other, {}, "cpu", FEW, warm=AGAIN))
     return [by_views.series(), by_side.series()]
 
 

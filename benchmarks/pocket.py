@@ -1,8 +1,9 @@
 """The embedded models, part by part, at their working sizes and on one thread: whatever lies in their folder.
 
-The *floor* of a network is its bare matrix products: for every convolution and linear layer that a call runs,
-one `torch.mm` of the same size on matrices that are there already. Nothing else of the network is in it: no
-activations, norms, attention, nor the unfolding of a convolution.
+A network is compared with its bare matrix products: for every convolution and linear layer that a call
+runs, one `torch.mm` of the same size on matrices that are there already. Nothing else of the network is in
+them: no activations, norms, attention, nor the unfolding of a convolution. A convolution that needs no
+unfolding can be quicker than its product.
 """
 
 import itertools
@@ -108,7 +109,7 @@ def denoiser(name: str, parts: Parts, curves: frame.Curves) -> list[frame.Figure
 
         taken = against_products(parts.unet, call, warm=2 * tracing.FIRST)
         curves.add(name, batch, [1000 * first for first, _ in taken])
-        curves.add(f"floor: products of {name}", batch, [1000 * second for _, second in taken], floor=True)
+        curves.add(f"products of {name}", batch, [1000 * second for _, second in taken])
         if batch in TABLED:
             what = f"{name}, denoiser, batch {batch}, {side} x {side} latents"
             found += rows(what, taken, GOAL if batch == 1 else None)

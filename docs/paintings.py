@@ -146,7 +146,7 @@ def sheet(out: Path, meshes: list[str], names: list[str], path: Path) -> None:
 
 
 def stripes(out: Path) -> None:
-    """Ball and cube in stripes, four views of each under its prompt."""
+    """Ball and cube in stripes, eight views of each under its prompt."""
     side = 2 * THUMB
     board = Image.new("RGB", (4 * side, 2 * len(STRIPED) * (side // 2 + 14)), "white")
     pen = ImageDraw.Draw(board)

@@ -94,7 +94,7 @@ def distillation(bench: Bench) -> list[frame.Figure]:
     got = guidance.gradient(latents, times, noise, embeddings)
     abar = model.denoiser.alphas_cumprod[times]
     z_t = denoising.noisy(latents, noise, abar)
-    without, with_words = (model.denoiser.predict_noise(z_t, times, e) for e in (unconditional, conditional))
+    with_words = model.denoiser.predict_noise(z_t, times, conditional)
     weight = score_distillation.weight(abar, guidance.weighting).reshape(-1, 1, 1, 1)
     # the guidance term multiplies rounding by its scale: it is compared before that
     plain = score_distillation.Guidance(model.denoiser, 1.0).gradient(latents, times, noise, embeddings)
@@ -102,7 +102,6 @@ def distillation(bench: Bench) -> list[frame.Figure]:
     error = compare(
         "distillation step, difference to its definition", plain, weight * (with_words - noise), STEP_ERROR
     )
-    del without
     both, double = z_t.repeat(2, 1, 1, 1), times.repeat(2)
 
     def step() -> None:

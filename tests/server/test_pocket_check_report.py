@@ -46,11 +46,21 @@ def test_a_few_cases_measured_anew_are_as_reported(written, kit, part):
     verdicts = [
         (a, b) for key in now for a, b in zip(before[key], now[key], strict=True) if isinstance(a, str)
     ]
-    assert sum(a != b for a, b in verdicts) <= len(verdicts) // 20
+    assert sum(a != b for a, b in verdicts) <= len(verdicts) // 20  # so of less than 20 none
     numbers = [
         (a, b) for key in now for a, b in zip(before[key], now[key], strict=True) if not isinstance(a, str)
     ]
     assert [b for _, b in numbers] == pytest.approx([a for a, _ in numbers], rel=0.02, abs=1e-5)
+
+
+def test_a_sample_of_the_cases_holds_all_sorts_of_them(kit):
+    drawn = run.sample(parts.keys(painted.COLOURS, kit), 8)
+    assert len(drawn) == 12
+    assert len({case.split()[-1] for case in drawn}) >= 4
+    assert len({case.split()[1] for case in drawn}) >= 4
+    assert drawn == run.sample(parts.keys(painted.COLOURS, kit), 8)
+    assert run.sample(["a", "b", "c"], 1) == ["a", "b", "c"]
+    assert len(run.sample(["a", "b", "c"], 99)) == 1
 
 
 def test_a_part_that_there_is_not_is_refused(kit, tmp_path):

@@ -138,6 +138,21 @@ def test_training_without_data_is_refused_with_the_way_out(
     assert "Run `train` first" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("part", ["text_to_image", "instruct"])
+def test_a_denoiser_without_its_autoencoder_is_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
+) -> None:
+    for name in ("tokenizer", "captioned", "edited", "views.safetensors", "data.json"):
+        (tmp_path / name).symlink_to(trained / name)
+    assert program.main(["train", "--recipe", "smoke", "--out", str(tmp_path), "--part", part]) == 2
+    assert "Run `train --part autoencoder` first" in capsys.readouterr().err
+
+
+def test_a_refused_training_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert program.main(["train", "--recipe", "smoke", "--out", str(tmp_path)]) == 2
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [("pocket-t2i", "text_to_image"), ("pocket-edit", "instruct_edit")]
 )

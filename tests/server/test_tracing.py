@@ -60,6 +60,13 @@ def test_recordings_of_many_shapes_are_bounded(unet: torch.nn.Module) -> None:
         for seed in range(tracing.FIRST + 1):
             traced(*given(1, 4, seed, words))
     assert len(traced._graphs) == tracing.MOST_SHAPES
+    calls = []
+    handle = unet.register_forward_pre_hook(lambda *_: calls.append(1))
+    for seed in range(tracing.FIRST):
+        traced(*given(1, 4, seed, 1))  # forgotten by now, and counted from the start
+    handle.remove()
+    assert len(calls) == tracing.FIRST
+    assert len(traced._graphs) == tracing.MOST_SHAPES
 
 
 @torch.no_grad()

@@ -10,10 +10,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-FIRST = 8  # calls of a shape before it is recorded, which pays after about 90 of them
+# Calls of a shape before it is recorded. A recording takes as long as it saves in about 90 calls: a painting
+# makes hundreds, whatever tries a shape only once or twice makes fewer than these.
+FIRST = 8
 MOST_SHAPES = 4
 _SMALL = 20_000_000  # weights; in larger networks the arithmetic takes all the time
 
+_Shapes = tuple[torch.Size, ...]
 _Graph = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -28,8 +31,8 @@ class Traced(nn.Module):
     def __init__(self, unet: nn.Module) -> None:
         super().__init__()
         self.unet = unet
-        self._calls: Counter[tuple[torch.Size, torch.Size]] = Counter()
-        self._graphs: dict[tuple[torch.Size, torch.Size], _Graph] = {}
+        self._calls: Counter[_Shapes] = Counter()
+        self._graphs: dict[_Shapes, _Graph] = {}
 
     def forward(
         self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, return_dict: bool = False
@@ -37,7 +40,7 @@ class Traced(nn.Module):
         """What the network predicts for `sample` [B, C, h, w], `timestep` [B], `encoder_hidden_states`
         [B, N, D].
         """
-        shape = (sample.shape, encoder_hidden_states.shape)
+        shape = (sample.shape, timestep.shape, encoder_hidden_states.shape)
         given = (sample, timestep, encoder_hidden_states)
         self._calls[shape] += 1
         if self._calls[shape] <= FIRST:
@@ -45,7 +48,8 @@ class Traced(nn.Module):
             return (predicted,)
         if shape not in self._graphs:
             while len(self._graphs) >= MOST_SHAPES:
-                del self._graphs[next(iter(self._graphs))]
+                oldest = next(iter(self._graphs))
+                del self._graphs[oldest], self._calls[oldest]
             self._graphs[shape] = _recorded(self.unet, given)
         with torch.jit.optimized_execution(False):  # its passes take long and win nothing here
             return (self._graphs[shape](*given),)

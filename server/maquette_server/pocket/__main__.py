@@ -17,6 +17,8 @@ import torch
 from .learning import recipe
 from .refusals import Refused
 
+JUDGE_SEED = 1001  # of the shipped judge; the check measures it on another
+
 
 def main(arguments: list[str] | None = None) -> int:
     """0 when all went well, 1 when a check failed, 2 when it could not be done as asked."""
@@ -43,11 +45,12 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--models", type=Path, metavar="DIR", help="where the model folders go; OUT/models"
             )
-            command.add_argument(
-                "--part", choices=("all", "autoencoder", "text_to_image", "instruct"), default="all"
-            )
+            parts = ["all", "text_to_image", "instruct"]
+            if name == "train":
+                parts.append("autoencoder")
+            command.add_argument("--part", choices=parts, default="all")
     judge = commands.add_parser("judge")
-    judge.add_argument("--seed", type=int, default=1001)
+    judge.add_argument("--seed", type=int, default=JUDGE_SEED)
     judge.add_argument("--out", type=Path, required=True, metavar="DIR")
     judge.add_argument("--threads", type=int, default=1)
     check = commands.add_parser("check")
@@ -57,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--out", type=Path, required=True, metavar="DIR")
     check.add_argument("--part", nargs="+", metavar="NAME", help="of the check; all")
     check.add_argument(
-        "--every", type=int, default=1, metavar="N", help="only every N-th case: seconds instead of minutes"
+        "--every", type=int, default=1, metavar="N", help="only one case of N, always the same ones"
     )
     check.add_argument("--threads", type=int, default=1)
     return parser
@@ -85,7 +88,7 @@ def _train(options: argparse.Namespace) -> int:
         options.out, options.seed, chosen, torch.device(options.device), options.part
     ):
         _say(figures)
-    return _export(options)
+    return 0 if options.part == "autoencoder" else _export(options)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -110,12 +113,8 @@ def _check(options: argparse.Namespace) -> int:
     from .checking import run
 
     figures: dict[str, object] = {}
-    for figures in run.main_check(
-        *(options.model, options.editor, options.judge, options.photographs),
-        options.out,
-        options.part or run.PARTS,
-        options.every,
-    ):
+    kit = run.shipped(options.model, options.editor, options.judge, options.photographs)
+    for figures in run.check(kit, options.out, options.part or run.PARTS, options.every):
         _say(figures)
     return 1 if figures["met"] is False else 0
 

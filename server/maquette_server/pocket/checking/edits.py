@@ -139,7 +139,7 @@ def psnr(error: float) -> float:
 
 
 def lost(rows: Sequence[Sequence[Any]]) -> float:
-    """Decibels by which edits are worse than the round trip, all pixels of all edits taken together."""
+    """Decibels by which edits are worse than the round trip, of the errors' mean over all edits."""
     return psnr(float(np.mean([row[2] for row in rows]))) - psnr(float(np.mean([row[1] for row in rows])))
 
 
@@ -163,6 +163,8 @@ def figures(cases: Cases, judging: Cases) -> list[Figure]:
     made = []
     for kind in _KINDS:
         figure = rate(f"edits: {kind}", table(cases, kind), BARS.get(kind))
+        if not figure.of:
+            continue
         if kind == "material" and not judges.measurable(judging):
             said = f"{NOT_MEASURABLE} (it says {figure.value or 0:.0%})"
             figure = replace(figure, value=None, note=said)

@@ -30,7 +30,7 @@ _RIGHT_WORDS = {
     PATTERNS: _NO_PATTERN,
     PATTERNS_FOUND: _NO_PATTERN,
 }
-_CLUTTER = 0.12  # share of pictures before an invented scene, as in the training
+_CLUTTER = 0.12  # share of pictures before an invented scene
 
 
 def keys(kit: Kit) -> list[str]:

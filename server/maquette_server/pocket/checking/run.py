@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ...training import seeds
 from ..refusals import Refused
 from . import judges, parts, report, sheets
 from .kit import Kit
@@ -22,10 +23,10 @@ _CHUNK = 8  # prompts at once, four pictures each
 
 
 def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) -> Iterator[dict[str, Any]]:
-    """Measures the chosen parts, or every n-th case of them, and writes the report; yields after each piece.
+    """Measures the chosen parts, or one case of n of them, and writes the report; yields after each piece.
 
-    The last piece says whether all bars were met; None when no chosen part has a bar. Raises Refused for a
-    part that there is not.
+    The judges are measured whole even so: the verdicts rest on them. The last piece says whether all bars
+    were met; None when no chosen part has a bar. Raises Refused for a part that there is not.
     """
     unknown = set(chosen) - set(PARTS)
     if unknown:
@@ -35,7 +36,7 @@ def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) ->
     wanted = {*chosen, judges.NAME} if {*chosen} & {*parts.JUDGED} else {*chosen}
     found: dict[str, dict[str, list[Any]]] = {}
     for name in (name for name in parts.NAMES if name in wanted):
-        cases = parts.keys(name, kit)[::every]
+        cases = sample(parts.keys(name, kit), 1 if name == judges.NAME else every)
         found[name] = {}
         for first in range(0, len(cases), _CHUNK):
             found[name] |= parts.measure(name, kit, cases[first : first + _CHUNK])
@@ -55,12 +56,20 @@ def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) ->
     }
 
 
+def sample(cases: Sequence[str], every: int) -> list[str]:
+    """One of `every` cases, drawn at random but always the same ones, in their order."""
+    if every == 1:
+        return list(cases)
+    drawn = seeds.generator(0, "sample of cases").permutation(len(cases))
+    return [cases[k] for k in sorted(drawn[: -(-len(cases) // every)])]
+
+
 def again(
     kit: Kit, written: Mapping[str, Any], part: str, count: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measures a few cases of a written report's part anew: (as written, as found now)."""
     cases = parts.keys(part, kit)
-    chosen = cases[:: -(-len(cases) // count)]
+    chosen = sample(cases, -(-len(cases) // count))
     now = parts.measure(part, kit, chosen)
     return {key: written["parts"][part].get(key) for key in now}, now
 
@@ -85,23 +94,19 @@ def digests(kit: Kit) -> dict[str, str]:
     }
 
 
-def main_check(
+def shipped(
     model: Path | None = None,
     editor: Path | None = None,
     judge: Path | None = None,
     photographs: Path | None = None,
-    out: Path = Path("check"),
-    chosen: Sequence[str] = PARTS,
-    every: int = 1,
-) -> Iterator[dict[str, Any]]:
-    """`check` with the shipped weights for what is not named."""
-    kit = Kit(
+) -> Kit:
+    """The shipped weights for what is not named."""
+    return Kit(
         model or WEIGHTS / "pocket-t2i",
         editor or WEIGHTS / "pocket-edit",
         judge or WEIGHTS / "judge",
         photographs,
     )
-    return check(kit, out, chosen, every)
 
 
 def _lines(value: dict[str, Any]) -> str:
@@ -109,13 +114,11 @@ def _lines(value: dict[str, Any]) -> str:
     text = []
     for name, each in value.items():
         if name == "parts":
-            inner = [
-                f"  {json.dumps(part)}: {{\n"
-                + ",\n".join(f"   {json.dumps(key)}: {json.dumps(row)}" for key, row in cases.items())
-                + "\n  }"
-                for part, cases in each.items()
-            ]
-            text.append(f' "parts": {{\n{",".join(chr(10) + part for part in inner).lstrip(chr(10))}\n }}')
+            inner = []
+            for part, cases in each.items():
+                rows = ",\n".join(f"   {json.dumps(key)}: {json.dumps(row)}" for key, row in cases.items())
+                inner.append(f"  {json.dumps(part)}: {{\n{rows}\n  }}")
+            text.append(' "parts": {\n' + ",\n".join(inner) + "\n }")
         elif isinstance(each, list):
             rows = ",\n".join(f"  {json.dumps(row)}" for row in each)
             text.append(f" {json.dumps(name)}: [\n{rows}\n ]")

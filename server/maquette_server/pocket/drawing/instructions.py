@@ -116,14 +116,14 @@ def repainted(rng: np.random.Generator, look: Look, edit: Edit) -> Look:
     if edit.kind == "colour":
         rgb = backdrops.named(rng, edit.target)
         # all of it, patterns too: which of two colours is meant, nobody could say
-        plain = look if look.kind == "plain" else looks.as_kind(look, "plain", rng)
+        plain = look if look.kind == "plain" else looks.as_kind(look, "plain")
         return replace(plain, first=rgb)
     if edit.kind == "material":
-        return looks.as_kind(look, edit.target, rng)
+        return looks.as_kind(look, edit.target)
     if edit.kind == "pattern":
-        base = look.colour if look.colour in words.COLOURS else "gray"
+        base = words.SHADES[look.colour][0] if look.colour in words.SHADES else look.colour or "gray"
         second = backdrops.named(rng, looks.companion(base))
-        return replace(looks.as_kind(look, edit.target, rng), second=second)
+        return replace(looks.as_kind(look, edit.target), second=second)
     return look
 
 

@@ -72,7 +72,7 @@ def material(rng: np.random.Generator, kind: str) -> Look:
     return _look(rng, kind, np.full(3, 0.5, np.float32), gloss=gloss)
 
 
-def as_kind(look: Look, kind: str, rng: np.random.Generator) -> Look:
+def as_kind(look: Look, kind: str) -> Look:
     """The same dice with another texture, for edits."""
     return replace(look, kind=kind, gloss=0.3 if kind == "marble" else 0.0, colour="", other="")
 
@@ -136,11 +136,10 @@ def _phrase(rng: np.random.Generator, look: Look, thing: str) -> str:
         if look.gloss == 0 and rng.random() < 0.1:
             return f"{rng.choice(words.MATT)} {look.colour} {thing}"
         return f"{look.colour} {thing}"
-    marks = {"stripes": "stripes", "checks": "checks", "dots": "dots"}[kind]
     adjective = rng.choice(words.PATTERN_ADJECTIVES[kind])
     said = rng.random()
     if look.other == companion(look.colour) and said < 0.5:
         return f"{look.colour} {adjective} {thing}" if said < 0.35 else f"{adjective} {look.colour} {thing}"
     if said < 0.75:
-        return f"{look.colour} {thing} with {look.other} {marks}"
+        return f"{look.colour} {thing} with {look.other} {kind}"
     return f"{look.colour} and {look.other} {adjective} {thing}"

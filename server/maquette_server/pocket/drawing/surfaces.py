@@ -1,4 +1,4 @@
-"""Solid textures: colour as a function of the place on the thing, so that a pattern agrees in all views.
+"""Solid textures: colour as a function of the place on the thing, so that all but two agree in all views.
 
 N things, M points each. Places are in the thing's own axes, y up, within the unit ball; `first` and `second`
 are sRGB in 0..1; `dice` are the numbers that fix a pattern (`noise`). Periods are large on purpose: at 64
@@ -46,8 +46,8 @@ def _between(dice: Tensor, low: float, high: float) -> Tensor:
     return (low + (high - low) * dice)[:, None]
 
 
-# Patterns lie nearly always in the same place on a thing: all views of one that is painted then want the
-# same, and a word says a little even at the highest noise, where it decides most.
+# Patterns lie nearly always in the same place on a picture's thing: a word then says a little even at the
+# highest noise, where it decides most.
 _SHIFT = 0.12  # of a period
 
 

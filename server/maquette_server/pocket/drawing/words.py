@@ -96,7 +96,7 @@ OPENINGS = (
     "a rendering of ",
 )
 
-# Nouns without a shape of their own here.
+# Nouns that any shape may be called here.
 _FILLERS = (
     "dragon castle shoe boot hat shirt sofa couch bed plate piano violin statue bust head face man woman "
     "person child alien monster ghost dinosaur elephant lion tiger duck chicken owl frog turtle snake goat "

@@ -5,7 +5,6 @@ linear map from latents to the picture averaged over 4 x 4 pixels. The last term
 good: a latent texture is then nearly a colour texture.
 """
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,6 @@ from ..drawing.buffers import Views
 from . import checkpoints
 from .optimising import Averaged, channels_last, rate
 from .recipe import Recipe
-
-log = logging.getLogger(__name__)
 
 FACTOR = 4
 CHANNELS = 4

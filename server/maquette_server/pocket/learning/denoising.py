@@ -4,7 +4,6 @@ Predicting epsilon was tried first and dropped: a small error of it becomes a co
 it implies, 14 times as large at the last timestep. The text encoder is trained along with its denoiser.
 """
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,11 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ...training import seeds
 from ..drawing import words
+from ..refusals import Refused
 from . import checkpoints, data, tokenizer
 from .latents import Pool
 from .optimising import Averaged, channels_last, rate
 from .recipe import Denoising
-
-log = logging.getLogger(__name__)
 
 WIDTH = 96  # of a text token
 _CHANNELS = (48, 96, 80)
@@ -118,8 +116,13 @@ class TextAndDenoiser(nn.Module):
 def train(
     task: Task, plan: Denoising, seed: int, folder: Path, device: torch.device, save_every: int = 250
 ) -> Iterator[dict[str, Any]]:
-    """Trains to the plan's end, going on from the checkpoint; yields figures at each checkpoint."""
+    """Trains to the plan's end, going on from the checkpoint; yields figures at each checkpoint.
+
+    Raises Refused when there is no autoencoder.
+    """
     torch.manual_seed(seed)
+    if not (folder / "autoencoder" / "vae").is_dir():
+        raise Refused(f"'{folder}' holds no autoencoder. Run `train --part autoencoder` first.")
     spoken = tokenizer.load(folder / "tokenizer")
     vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "vae", low_cpu_mem_usage=False)
     vae = channels_last(vae.eval().requires_grad_(False).to(device))

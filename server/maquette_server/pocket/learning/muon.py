@@ -16,7 +16,7 @@ _ITERATIONS = 5
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """About U V^T of a matrix U S V^T [rows, columns]: all singular values between 0.7 and 1.2."""
+    """About U V^T of a matrix U S V^T [rows, columns]: all singular values near 1."""
     a, b, c = _QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix

@@ -1,6 +1,6 @@
 """How much of everything: counts of pictures and steps, never seconds.
 
-`POCKET` is what the shipped weights were trained with; `SMOKE` only shows that every part runs.
+`POCKET` is for two CPU cores and hours, `GPU` for minutes; `SMOKE` only shows that every part runs.
 """
 
 from dataclasses import dataclass

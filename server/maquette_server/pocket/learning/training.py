@@ -16,10 +16,13 @@ TASKS = (denoising.TEXT_TO_IMAGE, denoising.INSTRUCT)
 def train(
     folder: Path, seed: int, recipe: Recipe, device: torch.device, part: str
 ) -> Iterator[dict[str, Any]]:
-    """Trains one part or `all`; each goes on from its checkpoint."""
+    """Trains one part or `all`; each goes on from its checkpoint. Raises Refused when what it needs is not
+    there.
+    """
+    views = data.views(folder)  # before the folder is claimed: nothing is left in a wrong one
     data.claim(folder, seed, recipe)
     if part in ("all", "autoencoder"):
-        yield from autoencoder.train(data.views(folder), recipe, seed, folder / "autoencoder", device)
+        yield from autoencoder.train(views, recipe, seed, folder / "autoencoder", device)
     plans = {"text_to_image": recipe.text_to_image, "instruct": recipe.instruct}
     for task in TASKS:
         if part in ("all", task.name):

@@ -56,6 +56,24 @@ def test_a_thing_that_leaves_only_the_corners_has_its_own_colour():
     assert colours.named(close, things.find(close[None]).pixels[0]) == "brown"
 
 
+def test_a_bright_rim_of_the_background_does_not_decide():
+    rim = (RADIUS >= 20) & DISC
+    shown = np.where(rim[..., None], 0.97, picture(NAMES["red"], (0.97, 0.97, 0.97)))
+    assert colours.named(shown, DISC) == "red"
+
+
+def test_light_beyond_full_keeps_the_hue():
+    assert colours.named(np.full((SIDE, SIDE, 3), (1.0, 0.67, 0.78)), DISC) == "pink"
+
+
+def test_the_middle_of_a_thing_is_asked_where_there_is_enough_of_it():
+    aside = np.zeros((SIDE, SIDE), bool)
+    aside[:8] = True
+    middle = things.middles(np.stack([DISC, aside]))
+    assert (middle[0] == (DISC & things.disc(SIDE))).all()
+    assert (middle[1] == aside).all()
+
+
 def test_nothing_has_no_name():
     assert colours.named(np.zeros((SIDE, SIDE, 3)), np.zeros((SIDE, SIDE), bool)) == ""
 

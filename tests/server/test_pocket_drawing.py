@@ -154,7 +154,7 @@ def test_all_materials_are_colours() -> None:
     place, _ = sample("plain", 500)
     normal = torch.tensor([0.0, 1, 0]).expand_as(place)
     for kind in words.KINDS:
-        dice = torch.rand(1, surfaces.DICE)
+        dice = torch.rand(1, surfaces.DICE, generator=torch.Generator().manual_seed(0))
         grays = torch.full((1, 3), 0.5), torch.full((1, 3), 0.2)
         drawn = surfaces.surface(kind, place, normal, RIGHT, *grays, dice)
         assert drawn.albedo.shape == place.shape
@@ -216,12 +216,11 @@ def test_a_part_of_edits_has_both_sides(views: buffers.Views) -> None:
         "pattern",
         "grade",
         "background",
-        "tint",
     }
 
 
 def test_grades_are_their_formulas() -> None:
-    picture = torch.rand(2, 3, 8, 8)
+    picture = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     grey = grades.graded(picture, "black and white")
     assert torch.equal(grey[:, 0], grey[:, 1])
     assert torch.allclose(grades.graded(picture, "dark"), 0.45 * picture)
@@ -230,12 +229,3 @@ def test_grades_are_their_formulas() -> None:
     assert night[2] > night[0]
     with pytest.raises(ValueError, match="teatime"):
         grades.graded(picture, "teatime")
-
-
-def test_a_tint_keeps_the_light_and_takes_the_hue() -> None:
-    ramp = torch.linspace(0, 1, 16).expand(1, 3, 4, 16)
-    red = instructions.tinted(ramp, "red")
-    assert (red[0, 0].diff(dim=-1) >= 0).all()
-    assert float(red[0, 0].mean()) > float(red[0, 2].mean()) + 0.2
-    white, black = (float(instructions.tinted(ramp, name).mean()) for name in ("white", "black"))
-    assert white > float(ramp.mean()) > black

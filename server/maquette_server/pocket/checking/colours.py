@@ -9,15 +9,15 @@ from scipy import ndimage
 
 from ...metrics import colour_names
 
-# Shade is no colour: only the brightest part of a thing is asked, without its highlights.
-_BRIGHT = (80.0, 97.0)  # percentiles of lightness
-# Even that part seldom has full light: white in a room is no pure white. Chosen on renders of another seed.
-LIT = 0.8
+# Shade is no colour: the brighter part of a thing is asked, without its highlights. Its pixels vote, so that a
+# rim of the background does not decide. Both chosen on renders of another seed.
+_BRIGHT = (40.0, 97.0)  # percentiles of lightness
+LIT = 0.8  # even that part seldom has full light: white in a room is no pure white
 _REACH = 1.2  # of the map, beyond the two colours themselves
 
 
 def named(picture: NDArray[np.floating], where: NDArray[np.bool_], light: float = LIT) -> str:
-    """The nearest of the twelve names, of the pixels `where` [S, S]; empty when there are none.
+    """The name, of the twelve, that most pixels `where` [S, S] are nearest to; empty when there are none.
 
     `light` is how much of full light falls on what is named; 1 for a painted background.
     """
@@ -27,8 +27,10 @@ def named(picture: NDArray[np.floating], where: NDArray[np.bool_], light: float 
         return ""
     lightness = colour_names.lab(pixels)[:, 0]
     low, high = np.percentile(lightness, _BRIGHT)
-    colour = np.median(pixels[(lightness >= low) & (lightness <= high)], 0)
-    return str(colour_names.nearest(np.clip(colour / light, 0, 1)))
+    bright = pixels[(lightness >= low) & (lightness <= high)]
+    full = bright / np.maximum(light, bright.max(-1, keepdims=True))  # no brighter than keeps the hue
+    names, votes = np.unique(colour_names.nearest(full), return_counts=True)
+    return str(names[votes.argmax()])
 
 
 def between(picture: NDArray[np.floating], first: str, second: str) -> NDArray[np.float64]:

@@ -53,7 +53,8 @@ def measure(kit: Kit, asked: Sequence[str]) -> dict[str, list[str]]:
         if judge == COLOURS:
             drawn = renders.draw(kit.stage, where, [looks.plain(rng, truth) for _ in where])
             found[key] = _colours(drawn.pixels, drawn.where)
-            found[f"{COLOURS_FOUND}/{truth}"] = _colours(drawn.pixels, things.find(drawn.pixels).pixels)
+            middles = things.middles(things.find(drawn.pixels).pixels)
+            found[f"{COLOURS_FOUND}/{truth}"] = _colours(drawn.pixels, middles)
         elif judge == MATERIALS:
             drawn = renders.draw(kit.stage, where, [renders.look(truth, rng) for _ in where])
             found[key] = kit.judge.materials(drawn.pictures)

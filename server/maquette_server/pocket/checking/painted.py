@@ -41,7 +41,7 @@ def _found(part: str, kit: Kit, pictures: Tensor, asked: list[Prompt]) -> list[s
     pixels: NDArray[np.float32] = pictures.permute(0, 2, 3, 1).numpy()
     if part == PATTERNS:
         return patterns.verdicts(pixels, [prompt.pair for prompt in asked])
-    where = things.find(pixels).pixels
+    where = things.middles(things.find(pixels).pixels)
     return [colours.named(picture, place) for picture, place in zip(pixels, where, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""The editor on real photographs, unlike anything in the training: grades, and colours as tints.
+"""The editor on real photographs, unlike anything in the training: grades of the whole picture.
 
 A case is [verdict, what is left, what was asked] in CIELAB (`grading`). No photograph is in the repository.
 """
@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..drawing import grades, instructions, words
+from ..drawing import grades
 from ..refusals import Refused
 from . import grading, prompts
 from .edits import SEED_OF_NOISE, psnr
@@ -22,7 +22,6 @@ from .prompts import Instruction
 
 NAME = "photographs"
 _KINDS = (".png", ".jpg", ".jpeg")
-_TINTS = ("red", "green", "blue", "yellow", "purple", "white")
 _ROUND_TRIP = "round trip"
 
 
@@ -51,10 +50,8 @@ def load(folder: Path, side: int) -> dict[str, Tensor]:
 
 
 def asked() -> list[Instruction]:
-    """Grades, and some colours."""
-    every = prompts.instructions()
-    tints = [each for each in every if each.kind == "colour" and each.target in _TINTS]
-    return [each for each in every if each.kind == "grade"] + tints
+    """Grades."""
+    return [each for each in prompts.instructions() if each.kind == "grade"]
 
 
 def keys(kit: Kit) -> list[str]:
@@ -83,40 +80,31 @@ def measure(kit: Kit, chosen: Sequence[str]) -> dict[str, list[Any]]:
         after = kit.editing.edit(before, [what.text for _, what in edits], SEED_OF_NOISE)
         for k, (name, what) in enumerate(edits):
             one = slice(k, k + 1)
-            verdict = grading.verdicts(before[one], after[one], wanted(before[one], what))[0]
+            verdict = grading.verdicts(before[one], after[one], grades.graded(before[one], what.target))[0]
             found[f"{name}: {what.text}"] = list(verdict)
     return found
 
 
-def wanted(picture: Tensor, what: Instruction) -> Tensor:
-    """The formula's picture, [1, 3, S, S]."""
-    if what.kind == "grade":
-        return grades.graded(picture, what.target)
-    assert what.target in words.COLOURS
-    return instructions.tinted(picture, what.target)
-
-
-def table(cases: Cases, kind: str) -> Confusion:
+def table(cases: Cases) -> Confusion:
     """Targets by whether they were done."""
-    known = {each.text: each for each in asked() if each.kind == kind}
+    known = {each.text: each for each in asked()}
     rows = []
     for key, row in cases.items():
         text = key.split(": ", 1)[1]
         if text in known and row[0] != grading.IDLE:
             rows.append((known[text].target, known[text].target if row[0] == grading.DONE else str(row[0])))
-    return confusion(f"photographs: {kind}", rows)
+    return confusion("photographs: grade", rows)
 
 
 def figures(cases: Cases) -> list[Figure]:
-    """Shares done; without bars, since tints on photographs are taste."""
+    """The share done; without a bar."""
     trips = {key.split(": ")[0]: row[0] for key, row in cases.items() if key.endswith(_ROUND_TRIP)}
     note = "round trip: " + ", ".join(f"{name} {value:.1f} dB" for name, value in trips.items())
     return [
-        rate("photographs: grade", table(cases, "grade"), note=note if trips else ""),
-        rate("photographs: colour as a tint", table(cases, "colour")),
+        rate("photographs: grade", table(cases), note=note if trips else ""),
     ]
 
 
 def tables(cases: Cases) -> list[Confusion]:
-    """One a kind."""
-    return [table(cases, kind) for kind in ("grade", "colour")]
+    """The only one."""
+    return [table(cases)]

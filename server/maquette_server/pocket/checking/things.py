@@ -17,6 +17,7 @@ _CLOSE = 12.0  # CIELAB; a border pixel further off than this is a thing that re
 _DIFFERENT = 14.0  # CIELAB; further from the background than this is thing
 _FEWEST = 0.06  # of the frame; less is a stain, and the middle is taken instead
 _MOST = 0.8  # of the frame; more means that the border showed no background
+_ENOUGH = 0.01  # of the frame, to tell a colour by
 _DISC = 0.28  # of the side, radius of that middle
 
 
@@ -33,6 +34,15 @@ def find(pictures: NDArray[np.floating]) -> Found:
     lab = colour_names.lab(pictures)
     pixels = np.stack([_one(each) for each in lab])
     return Found(pixels, np.stack([_hull(each) for each in pixels]))
+
+
+def middles(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of things [N, S, S] what lies in the middle of the picture, where background is hardly ever taken for
+    them; all of a thing that is not there.
+    """
+    inside = where & disc(where.shape[-1])
+    enough = inside.sum((1, 2)) >= _ENOUGH * where.shape[-1] ** 2
+    return np.where(enough[:, None, None], inside, where)
 
 
 def disc(side: int) -> NDArray[np.bool_]:

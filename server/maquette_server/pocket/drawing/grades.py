@@ -1,4 +1,4 @@
-"""Changes to a whole picture: night, sunset, snow and the like, and a tint by a colour's name.
+"""Changes to a whole picture: night, sunset, snow and the like.
 
 Pictures are [N, 3, H, W] in 0..1; each grade is one formula, so that what an edit should give is known.
 """
@@ -65,17 +65,3 @@ def graded(picture: Tensor, grade: str) -> Tensor:
     else:
         raise ValueError(f"no grade is called {grade!r}")
     return result.clamp(0, 1)
-
-
-def tinted(picture: Tensor, colours: Tensor, neutral: Tensor) -> Tensor:
-    """The picture in the tones of colours [N, 3]; `neutral` [N] bool keeps only their lightness.
-
-    White, grey and black have no tone: they lift, level or dim the grey picture.
-    """
-    grey = luminance(picture)
-    rgb = colours[:, :, None, None]
-    tone = rgb * (0.25 + 1.15 * grey) + 0.18 * (grey - 0.6).clamp(min=0)
-    coloured = 0.85 * tone + 0.15 * picture
-    level = luminance(rgb)
-    plain = (0.35 + 0.45 * level) * grey + 0.55 * level * level
-    return torch.where(neutral[:, None, None, None], plain.expand_as(picture), coloured).clamp(0, 1)

@@ -37,8 +37,6 @@ _PATTERN_SAYINGS = {
     "dots": ("add dots", "make it polka dot", "make it spotted"),
 }
 _BACKGROUND_SAYINGS = ("make the background {}", "change the background to {}", "{} background")
-_GOLD_SCENE = ("make it golden", "make it gold", "turn it into gold")
-_NEUTRAL = ("white", "black", "gray")
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Edit:
     """What one instruction asks for."""
 
     text: str
-    kind: str  # "colour", "material", "pattern", "grade", "background" or "tint"
+    kind: str  # "colour", "material", "pattern", "grade" or "background"
     target: str  # the colour, material, pattern or grade
 
 
@@ -86,20 +84,12 @@ def background(rng: np.random.Generator, target: str) -> Edit:
     return Edit(str(rng.choice(_BACKGROUND_SAYINGS)).format(target), "background", target)
 
 
-def tint(rng: np.random.Generator, target: str) -> Edit:
-    """A colour's word where there is no single thing to paint."""
-    sayings = _GOLD_SCENE if target == "gold" else tuple(said.format(target) for said in _COLOUR_SAYINGS)
-    return Edit(str(rng.choice(sayings)), "tint", target)
-
-
 def draw(rng: np.random.Generator, scene: bool) -> Edit:
     """An edit for a picture of a thing, or of a scene without one."""
     kind = rng.random()
     names = list(words.COLOURS)
-    if scene:
-        if kind < 0.7:
-            return grade(rng, str(rng.choice(list(grades.GRADES))))
-        return tint(rng, "gold" if kind > 0.93 else str(rng.choice(names)))
+    if scene:  # a colour's word would have nothing to hold on to there
+        return grade(rng, str(rng.choice(list(grades.GRADES))))
     if kind < 0.22:
         return grade(rng, str(rng.choice(list(grades.GRADES))))
     if kind < 0.30:
@@ -143,7 +133,7 @@ def edited(views: Views, count: int, seed: int, part: int, device: torch.device 
 
 def spoken() -> set[str]:
     """Every word that an instruction may be put together with."""
-    sayings = [*_COLOUR_SAYINGS, *_MATERIAL_SAYINGS, *_BACKGROUND_SAYINGS, *_GOLD_SCENE]
+    sayings = [*_COLOUR_SAYINGS, *_MATERIAL_SAYINGS, *_BACKGROUND_SAYINGS]
     sayings += [said for table in (_PATTERN_SAYINGS, grades.GRADES) for row in table.values() for said in row]
     return {word for said in sayings for word in said.split() if "{" not in word}
 
@@ -175,8 +165,6 @@ def _chunk(stage: Stage, size: int, rng: np.random.Generator) -> tuple[Tensor, T
         elif edit.kind == "background":
             rgb_behind = torch.from_numpy(backdrops.named(rng, edit.target)).to(was)
             became[k] = rgb[k] + (1 - alpha[k]) * rgb_behind[:, None, None]
-        elif edit.kind == "tint":
-            became[k : k + 1] = tinted(was[k : k + 1], edit.target)
     return was, became, asked
 
 
@@ -193,10 +181,3 @@ def _repaint(
         return
     rgb, alpha = stage.things([settings[k] for k in rows], [later[k] for k in rows])
     became[rows] = rgb + (1 - alpha) * behind[rows]
-
-
-def tinted(picture: Tensor, target: str) -> Tensor:
-    """A whole picture [1, 3, H, W] in the tones of a colour, or of gold."""
-    rgb = (1.0, 0.76, 0.22) if target == "gold" else tuple(part / 255 for part in words.COLOURS[target])
-    neutral = torch.tensor([target in _NEUTRAL], device=picture.device)
-    return grades.tinted(picture, picture.new_tensor(rgb)[None], neutral)

@@ -109,9 +109,7 @@ def text(task: str) -> str:
     if task == "text_to_image":
         lines += [f"- Things, roughly: {', '.join(known['things'])}."]
     else:
-        lines += [
-            f"- Whole pictures: {', '.join(grades.GRADES)}; a colour's tint where there is no single thing."
-        ]
+        lines += [f"- Whole pictures: {', '.join(grades.GRADES)}."]
     lines += [
         "",
         "## What it does not know",

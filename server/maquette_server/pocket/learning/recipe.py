@@ -38,10 +38,10 @@ POCKET = Recipe(
     autoencoder_pictures=16_384,
     autoencoder_steps=4000,
     text_to_image=Denoising(
-        steps=7900, batch=32, learning_rate=1.4e-3, parts=64, steps_a_part=115, decay_from=0.79
+        steps=14_200, batch=32, learning_rate=1.4e-3, parts=64, steps_a_part=115, decay_from=0.88
     ),
     instruct=Denoising(
-        steps=6600, batch=32, learning_rate=1.4e-3, parts=48, steps_a_part=115, decay_from=0.55
+        steps=11_600, batch=32, learning_rate=1.4e-3, parts=48, steps_a_part=115, decay_from=0.77
     ),
 )
 GPU = Recipe(

@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from ...metrics import colour_names
 
-# Shade is no colour: the brighter part of a thing is asked, without its highlights. Its pixels vote, so that a
-# rim of the background does not decide. Both chosen on renders of another seed.
+# Shade is no colour: the brighter part of a thing is asked, without its highlights. Its pixels vote, so that
+# a rim of the background does not decide. Both chosen on renders of another seed.
 _BRIGHT = (40.0, 97.0)  # percentiles of lightness
 LIT = 0.8  # even that part seldom has full light: white in a room is no pure white
 _REACH = 1.2  # of the map, beyond the two colours themselves

@@ -29,7 +29,7 @@ _CHANNELS = (48, 96, 80)
 _LOSS_QUARTERS = 4
 # Latents deviate by about 1.2; those of one background beside two things differ by 0.03.
 _UNCHANGED = 0.12
-_KEEPING = 4.0  # how much an error counts where the edit changes nothing
+_KEEPING = 8.0  # how much an error counts where the edit changes nothing
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,14 @@ def test_a_bright_rim_of_the_background_does_not_decide():
     assert colours.named(shown, DISC) == "red"
 
 
+@pytest.mark.parametrize(("first", "second"), [("orange", "blue"), ("gray", "red"), ("yellow", "pink")])
+def test_a_thing_of_two_colours_has_neither(first, second):
+    sides = (picture(NAMES[name], (0.5,) * 3) for name in (first, second))
+    half = np.where((LINE < 0)[None, :, None], *sides)
+    assert colours.named(half, DISC) == colours.MIXED
+    assert colours.won(half, DISC) in (first, second)
+
+
 def test_light_beyond_full_keeps_the_hue():
     assert colours.named(np.full((SIDE, SIDE, 3), (1.0, 0.67, 0.78)), DISC) == "pink"
 

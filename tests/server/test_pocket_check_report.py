@@ -40,7 +40,9 @@ def test_the_report_is_of_the_shipped_weights(written, kit):
 
 @pytest.mark.parametrize("part", [painted.COLOURS, painted.MATERIALS, painted.PATTERNS, EDITS, judges.NAME])
 def test_a_few_cases_measured_anew_are_as_reported(written, kit, part):
-    before, now = run.again(kit, written, part, 2)
+    cases = parts.keys(part, kit)
+    now = parts.measure(part, kit, run.sample(cases, -(-len(cases) // 2)))
+    before = written["parts"][part]
     assert len(now) >= 2
     # A verdict at the edge of two may fall the other way on another processor.
     verdicts = [

@@ -87,12 +87,11 @@ def sample(
 
     `turn` [3, 3] turns the plane and the camera alike before the colour is looked up.
     """
-    rng = np.random.default_rng(seed)
-    flat = rng.uniform(-0.9, 0.9, (count, 2))
+    flat = np.random.default_rng(seed).uniform(-0.9, 0.9, (count, 2))
     place = torch.tensor(np.column_stack([flat, np.full(count, 0.3)]), dtype=torch.float32)[None]
     normal = torch.tensor([0.0, 0, 1]).expand_as(place)
     first, second = torch.ones(1, 3), torch.zeros(1, 3)
-    dice = torch.from_numpy(rng.random((1, surfaces.DICE), np.float32))
+    dice = torch.rand(1, surfaces.DICE, generator=torch.Generator().manual_seed(seed))
     way = torch.eye(3) if turn is None else turn
     drawn = surfaces.surface(kind, place @ way.T, normal @ way.T, RIGHT @ way.T, first, second, dice)
     return place, drawn.albedo[..., 0]
@@ -130,9 +129,7 @@ def test_squares_and_discs_lie_flat_on_what_is_level(kind: str) -> None:
     assert 0.15 < float(level.mean()) < 0.85
     place, _ = sample(kind)
     mirrored = place * torch.tensor([1.0, -1.0, 1.0])  # what was up is away from the camera now
-    rng = np.random.default_rng(1)
-    rng.uniform(-0.9, 0.9, (4000, 2))
-    dice = torch.from_numpy(rng.random((1, surfaces.DICE), np.float32))
+    dice = torch.rand(1, surfaces.DICE, generator=torch.Generator().manual_seed(1))
     ahead = torch.tensor([0.0, 0, 1]).expand_as(place)
     there = surfaces.surface(kind, mirrored, ahead, RIGHT, torch.ones(1, 3), torch.zeros(1, 3), dice)
     assert float((level == there.albedo[..., 0]).float().mean()) > 0.999
@@ -203,6 +200,21 @@ def test_pictures_are_the_same_for_the_same_seed_and_part(views: buffers.Views) 
     assert one.captions == two.captions
     assert torch.equal(one.pictures, two.pictures)
     assert one.captions != pictures.captioned(views, 6, 7, 4).captions
+
+
+def test_clutter_is_never_the_thing_itself(views: buffers.Views) -> None:
+    stage = pictures.Stage(views)
+    rng = np.random.default_rng(5)
+    square = torch.ones(1, 4, 64, 64)
+    pair = torch.cat([square, 0 * square])  # a thing that fills its frame, and none
+    changed = 0
+    for _ in range(20):
+        settings = [pictures.setting(rng, len(views), clutter=1.0, named=0.0) for _ in range(2)]
+        without = stage.backgrounds(settings)
+        behind = stage.backgrounds(settings, (pair[:, :3], pair[:, 3:]))
+        assert torch.equal(behind[0], without[0])
+        changed += not torch.equal(behind[1], without[1])
+    assert changed > 10
 
 
 def test_a_part_of_edits_has_both_sides(views: buffers.Views) -> None:

@@ -85,5 +85,5 @@ def _with_colours(
 ) -> str:
     if kind == NONE:
         return NONE
-    there = (colours.named(picture, where & (map_ < 0)), colours.named(picture, where & (map_ > 0)))
+    there = tuple(colours.won(picture, where & side) for side in (map_ < 0, map_ > 0))
     return kind if there == pair else kind + MISSING

@@ -100,9 +100,7 @@ def figures(cases: Cases) -> list[Figure]:
     """The share done; without a bar."""
     trips = {key.split(": ")[0]: row[0] for key, row in cases.items() if key.endswith(_ROUND_TRIP)}
     note = "round trip: " + ", ".join(f"{name} {value:.1f} dB" for name, value in trips.items())
-    return [
-        rate("photographs: grade", table(cases), note=note if trips else ""),
-    ]
+    return [rate("photographs: grade", table(cases), note=note if trips else "")]
 
 
 def tables(cases: Cases) -> list[Confusion]:

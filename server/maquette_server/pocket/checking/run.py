@@ -64,16 +64,6 @@ def sample(cases: Sequence[str], every: int) -> list[str]:
     return [cases[k] for k in sorted(drawn[: -(-len(cases) // every)])]
 
 
-def again(
-    kit: Kit, written: Mapping[str, Any], part: str, count: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Measures a few cases of a written report's part anew: (as written, as found now)."""
-    cases = parts.keys(part, kit)
-    chosen = sample(cases, -(-len(cases) // count))
-    now = parts.measure(part, kit, chosen)
-    return {key: written["parts"][part].get(key) for key in now}, now
-
-
 def assembled(kit: Kit, found: Mapping[str, Mapping[str, list[Any]]]) -> dict[str, Any]:
     """What check.json holds."""
     every = [*parts.figures(found), *parts.own_figures(found)]

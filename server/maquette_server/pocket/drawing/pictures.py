@@ -114,14 +114,14 @@ class Stage:
             result[rows] = backdrops.scenes(dice, side)
         image = result.transpose(1, 2).reshape(-1, 3, side, side)
         if rows and things is not None:
-            image[rows] = _scattered(image[rows], dice, things)
+            image[rows] = _scattered(image[rows], dice, things, rows)
         return image
 
     def scenes(self, dice: np.ndarray, things: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Invented scenes [N, 3, 64, 64] of dice [N, backdrops.DICE]."""
         cast = torch.from_numpy(dice).to(self.device)
         image = backdrops.scenes(cast, PICTURE).transpose(1, 2).reshape(-1, 3, PICTURE, PICTURE)
-        return image if things is None else _scattered(image, cast, things)
+        return image if things is None else _scattered(image, cast, things, [-1] * len(dice))
 
     def captioned(self, count: int, rng: np.random.Generator) -> Captioned:
         """Pictures for text to image."""
@@ -175,13 +175,20 @@ def _image(flat: Tensor) -> Tensor:
     return torch.nn.functional.avg_pool2d(grid, SIDE // PICTURE)
 
 
-def _scattered(image: Tensor, dice: Tensor, things: tuple[Tensor, Tensor]) -> Tensor:
-    """Lays up to three small things of the same chunk over each scene."""
+def _scattered(image: Tensor, dice: Tensor, things: tuple[Tensor, Tensor], of: list[int]) -> Tensor:
+    """Lays up to three small things over each scene [n, 3, 64, 64], those of other pictures of the chunk.
+
+    `of` has the number of each scene's own thing among them, or -1: a second one like it would leave open
+    which of them is spoken of.
+    """
     rgb, alpha = things
+    before = torch.tensor(of, device=image.device)
     for k in range(3):
         own = dice[:, -4 * (k + 1) : dice.shape[1] - 4 * k]
         which = (own[:, 0] * len(rgb)).long().clamp(max=len(rgb) - 1)
-        present = ((own[:, 0] * 7919) % 1 < 0.6)[:, None, None, None]
+        which = torch.where(which == before, (which + 1) % len(rgb), which)
+        present = ((own[:, 0] * 7919) % 1 < 0.6) & (which != before)
+        present = present[:, None, None, None]
         scale = 1.6 + 2.2 * own[:, 1]  # how many times smaller than the frame
         x, y = 2.0 * own[:, 2] - 1.0, 2.0 * own[:, 3] - 1.0
         zero = torch.zeros_like(scale)

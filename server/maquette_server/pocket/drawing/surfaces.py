@@ -34,9 +34,7 @@ def surface(
     if kind == "plain":
         return Surface(first[:, None].expand_as(place))
     if kind in _PATTERNS:
-        if kind in _SQUARE:
-            place, normal = (_turned(each, right) for each in (place, normal))
-        choose = _PATTERNS[kind](place, normal, dice)
+        choose = _PATTERNS[kind](place, normal, right, dice)
         return Surface(torch.where(choose[..., None], first[:, None], second[:, None]))
     return _MATERIALS[kind](place, normal, dice)
 
@@ -51,47 +49,43 @@ def _between(dice: Tensor, low: float, high: float) -> Tensor:
 _SHIFT = 0.12  # of a period
 
 
-def _stripes(place: Tensor, normal: Tensor, dice: Tensor) -> Tensor:
+def _stripes(place: Tensor, normal: Tensor, right: Tensor, dice: Tensor) -> Tensor:
     """Bands around the upright axis, the first colour across the middle."""
     along = place[..., 1] * _between(dice[:, 1], 1.4, 1.7) + 0.25
     return ((along + _between(dice[:, 2], -_SHIFT, _SHIFT)) % 1) < 0.5
 
 
-# Squares and discs stand square to the camera, wherever it looks from: with a lattice that the thing keeps to
-# itself, seen at every angle, their words were never learnt.
-_SQUARE = ("checks", "dots")
-_LEVEL = 0.75  # the upright part of a normal from which on a surface is a top or a bottom
-
-
-def _turned(vector: Tensor, right: Tensor) -> Tensor:
-    """[N, M, 3] along the camera's right, the upright axis and the level one across both."""
-    up = torch.tensor((0.0, 1.0, 0.0), dtype=right.dtype, device=right.device).expand_as(right)
-    frame = torch.stack([right, up, torch.linalg.cross(right, up)], 1)
-    return torch.einsum("nmc,nkc->nmk", vector, frame)
-
-
-def _checks(place: Tensor, normal: Tensor, dice: Tensor) -> Tensor:
+def _checks(place: Tensor, normal: Tensor, right: Tensor, dice: Tensor) -> Tensor:
     """Squares, one of the first colour about the middle; from above and below they lie on the level plane."""
-    u, v = _before(place, normal)
+    u, v = _before(place, normal, right)
     scale = _between(dice[:, 0], 1.7, 2.0)
     shift = (2 * dice[:, 1:3] - 1) * _SHIFT + 0.5
     cells = torch.floor(u * scale + shift[:, :1]) + torch.floor(v * scale + shift[:, 1:])
     return cells % 2 < 0.5
 
 
-def _dots(place: Tensor, normal: Tensor, dice: Tensor) -> Tensor:
+def _dots(place: Tensor, normal: Tensor, right: Tensor, dice: Tensor) -> Tensor:
     """Discs on a square lattice; lies as the squares do. True between them."""
-    u, v = _before(place, normal)
+    u, v = _before(place, normal, right)
     scale = _between(dice[:, 0], 1.6, 1.9)
     across = (u * scale + _between(dice[:, 1], -_SHIFT, _SHIFT) + 0.5) % 1 - 0.5
     down = (v * scale + _between(dice[:, 2], -_SHIFT, _SHIFT) + 0.5) % 1 - 0.5
     return across**2 + down**2 > 0.3**2
 
 
-def _before(place: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
-    """The coordinates along the first axis, and along the second or, on what lies level, the third."""
-    level = normal[..., 1].abs() > _LEVEL
-    return place[..., 0], torch.where(level, place[..., 2], place[..., 1])
+_LEVEL = 0.75  # the upright part of a normal from which on a surface is a top or a bottom
+
+
+def _before(place: Tensor, normal: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """How far to the camera's right, and how far up or, on what lies level, towards the camera; [N, M] each.
+
+    So squares and discs stand square to the camera, wherever it looks from: with a lattice that the thing
+    keeps to itself, seen at every angle, checks were still blotches after 9,500 steps of training.
+    """
+    up = torch.tensor((0.0, 1.0, 0.0), dtype=right.dtype, device=right.device).expand_as(right)
+    towards = torch.linalg.cross(right, up)
+    across, near = (torch.einsum("nmc,nc->nm", place, axis) for axis in (right, towards))
+    return across, torch.where(normal[..., 1].abs() > _LEVEL, near, place[..., 1])
 
 
 def _facing(place: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,8 +9,8 @@ from ..drawing.shapes import FAMILIES
 
 _NOTICE = {
     "text_to_image": (
-        "The pocket model is a small demonstration model: it knows colours, eight materials, stripes, "
-        "checks, dots and simple things. Choose a Stable Diffusion checkpoint for real work."
+        "The pocket model is a small demonstration model: it knows colours, eight materials, stripes and "
+        "simple things, checks and dots hardly. Choose a Stable Diffusion checkpoint for real work."
     ),
     "instruct": (
         "The pocket editor is a small demonstration model: it recolours, changes materials and grades "

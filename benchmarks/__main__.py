@@ -69,7 +69,7 @@ def main(words: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    missed = 0
+    missed = measured = 0
     for name in arguments.only or known:
         print(known[name].TITLE, flush=True)
         try:
@@ -86,11 +86,15 @@ def main(words: Sequence[str] | None = None) -> int:
             )
             print(f"  {figure.name}: {figure.value:.3g} {figure.unit}{goal}", flush=True)
             missed += figure.met is False
+        measured += len(record["figures"])
         print(f"  took {record['load']['seconds']:.0f} s", flush=True)
         if record["figures"] and record["load"]["busy"]:
             print("  others used the machine meanwhile; the figures are marked")
     if any(results.glob("*.json")):
         drawn(results, written)
+    if not measured:
+        print("Nothing could be measured on this machine.", file=sys.stderr)
+        return 2
     return 1 if missed else 0
 
 

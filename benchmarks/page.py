@@ -15,7 +15,8 @@ HEAD = """# Figures
 Written by `make bench` from `benchmarks/results/`; `python -m benchmarks --redraw` writes it again without
 measuring.
 How the figures are taken stands at the top of `benchmarks/frame.py`.
-Ratios are medians over pairs of runs taken turn about; quartiles in brackets, and as bands in the plots.
+Ratios are medians over pairs of runs taken turn about, unless their row says otherwise; quartiles in
+brackets, and as bands in the plots.
 A floor, dashed, is what the same work cannot be had for less; each benchmark's module says what its floor is.
 """
 

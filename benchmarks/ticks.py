@@ -125,14 +125,14 @@ def run() -> list[frame.Figure | frame.Series]:
     figures: list[frame.Figure | frame.Series] = []
     tick = frame.Curves("Longest tick of Blender's timer against faces", "faces", "time", "ms")
     button = frame.Curves("Time a button holds Blender against faces", "faces", "time", "ms")
-    with tempfile.TemporaryDirectory() as name:
-        archive = build(Path(name))
+    with tempfile.TemporaryDirectory() as folder:
+        archive = build(Path(folder))
         for version in VERSIONS:
             python = frame.ROOT / ".venv-blender" / version / "bin" / "python"
             if not python.exists():
                 continue
             for faces, texture in (*((faces, 0) for faces in FACES), MASKED):
-                taken = child(python, archive, faces, texture, Path(tempfile.mkdtemp(dir=name)))
+                taken = child(python, archive, faces, texture, Path(tempfile.mkdtemp(dir=folder)))
                 masked = f", a mask and its {texture} px texture" if texture else ""
                 goal = PRESSED if faces <= 100_000 and not texture else None
                 figures += rows(f"Blender {version}, {faces:,} faces{masked}", taken, goal)

@@ -53,10 +53,19 @@ def main() -> int:
     with ThreadPoolExecutor(options.jobs) as pool:
         for made in [pool.submit(paint, *each, options) for each in wanted(meshes, fronts, options.out)]:
             made.result()
+    models = {digest(path) for path in options.out.glob("*/*/report.json")}
+    if len(models) > 1:
+        sys.exit(f"{options.out} holds paintings of other weights too. Delete it, or give another --out.")
     rows = {mesh.stem: painted(mesh, options.out) for mesh in meshes}
     right = {name: float(np.mean([each["right"] for each in row])) for name, row in rows.items()}
     overall = float(np.mean([each["right"] for row in rows.values() for each in row]))
-    facts = {"preset": options.preset, "right": right, "overall": overall, "paintings": rows}
+    facts = {
+        "preset": options.preset,
+        "model": models.pop(),
+        "right": right,
+        "overall": overall,
+        "paintings": rows,
+    }
     (options.out / "paintings.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     (options.out / "paintings.md").write_text(table(rows, overall), encoding="utf-8")
     sheet(options.out, list(rows), list(colour_names.NAMES), options.out / "paintings.png")
@@ -105,6 +114,11 @@ def paint(mesh: Path, prompt: str, folder: Path, front: str, options: argparse.N
     command += ["--texture-size", "512", "--model", options.model]
     subprocess.run([*command, "--json"], check=True, stdout=subprocess.DEVNULL)
     sys.stderr.write(f"{mesh.stem}: {prompt}\n")
+
+
+def digest(report: Path) -> str:
+    """Of the weights that a painting was made with."""
+    return str(json.loads(report.read_text(encoding="utf-8"))["model_digests"]["text_to_image"])
 
 
 def views(folder: Path) -> list[NDArray[np.uint8]]:

@@ -9,6 +9,10 @@ SIDE = 64
 LINE = np.arange(SIDE) - SIDE / 2 + 0.5
 RADIUS = np.hypot(LINE[:, None], LINE)
 DISC = RADIUS < 22
+TWO = [
+    *(("orange", "blue"), ("gray", "red"), ("yellow", "pink")),
+    *(("white", "black"), ("pink", "black"), ("cyan", "black")),
+]
 
 
 def picture(inside, outside):
@@ -29,12 +33,14 @@ def test_what_stands_out_from_an_even_slope_is_the_thing():
     slope = np.linspace(0.5, 0.9, SIDE)[:, None, None] * np.ones(3)
     shown = np.where(DISC[..., None], (0.8, 0.1, 0.1), slope)
     found = things.find(shown[None])
+    assert found.there[0]
     assert (found.pixels[0] == DISC).mean() > 0.99
     assert (found.whole[0] == DISC).mean() > 0.97
 
 
 def test_an_even_picture_is_asked_in_its_middle():
     found = things.find(np.full((1, SIDE, SIDE, 3), 0.4))
+    assert not found.there[0]
     assert (found.pixels[0] == things.disc(SIDE)).all()
 
 
@@ -62,7 +68,7 @@ def test_a_bright_rim_of_the_background_does_not_decide():
     assert colours.named(shown, DISC) == "red"
 
 
-@pytest.mark.parametrize(("first", "second"), [("orange", "blue"), ("gray", "red"), ("yellow", "pink")])
+@pytest.mark.parametrize(("first", "second"), TWO)
 def test_a_thing_of_two_colours_has_neither(first, second):
     sides = (picture(NAMES[name], (0.5,) * 3) for name in (first, second))
     half = np.where((LINE < 0)[None, :, None], *sides)

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from maquette_server.pocket.checking import judges, painted, parts, report, run
+import torch
+from maquette_server.pocket.checking import judges, painted, parts, prompts, report, run
 from maquette_server.pocket.checking.edits import NAME as EDITS
 from maquette_server.pocket.checking.kit import Kit
 from maquette_server.pocket.refusals import Refused
@@ -63,6 +64,33 @@ def test_a_sample_of_the_cases_holds_all_sorts_of_them(kit):
     assert drawn == run.sample(parts.keys(painted.COLOURS, kit), 8)
     assert run.sample(["a", "b", "c"], 1) == ["a", "b", "c"]
     assert len(run.sample(["a", "b", "c"], 99)) == 1
+
+
+def test_photographs_without_any_are_refused(kit, tmp_path):
+    with pytest.raises(Refused, match="needs --photographs"):
+        next(run.check(kit, tmp_path, ["photographs"]))
+    assert not any(tmp_path.iterdir())
+
+
+class Painted:
+    """Keeps the seeds that it was asked for."""
+
+    def paint(self, asked, seeds):
+        self.seeds = seeds
+        return torch.full((len(asked), 3, 64, 64), 0.5)
+
+
+def test_other_noise_has_other_seeds(kit):
+    other = Kit(kit.model, kit.editor, kit.judge_folder, noise=100)
+    other.__dict__["painter"] = Painted()
+    found = parts.measure(painted.COLOURS, other, parts.keys(painted.COLOURS, kit)[:1])
+    assert other.painter.seeds == [seed + 100 for seed in prompts.seeds()]
+    assert [*found.values()] == [["gray" + painted.NOT_THERE] * 4]
+
+
+def test_a_sampled_report_says_so(written):
+    assert "Only one case of 8" in report.markdown(written | {"every": 8})
+    assert "100 more" in report.markdown(written | {"noise": 100})
 
 
 def test_a_part_that_there_is_not_is_refused(kit, tmp_path):

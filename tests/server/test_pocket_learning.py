@@ -10,7 +10,7 @@ import pytest
 import torch
 from maquette_server.guidance import loading
 from maquette_server.pocket import __main__ as program
-from maquette_server.pocket.drawing import words
+from maquette_server.pocket.drawing import instructions, words
 from maquette_server.pocket.learning import (
     card,
     checkpoints,
@@ -178,13 +178,66 @@ def test_the_weights_are_the_averaged_ones_in_half_precision(trained: Path) -> N
 
 
 def test_the_card_and_the_word_list_name_all_colours_and_materials() -> None:
-    known = {word for group in card.vocabulary().values() for word in group}
+    known = {word for group in card.vocabulary("text_to_image").values() for word in group}
     assert set(words.COLOURS) <= known
     assert {word for row in words.MATERIAL_ADJECTIVES.values() for word in row} <= known
     for task in training.TASKS:
         text = card.text(task.name)
         assert all(colour in text for colour in words.COLOURS)
         assert "GPL-3.0-or-later" in text
+
+
+def test_the_editor_knows_no_word_that_was_never_said_to_it() -> None:
+    said = {word for sentence in instructions.sentences(6000, 0) for word in sentence.split()}
+    known = card.vocabulary("instruct")
+    assert {word for name in ("colours", "materials", "patterns") for word in known[name]} <= said
+    assert said <= {word for group in known.values() for word in group}
+
+
+def test_a_tokenizer_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer").mkdir()
+    with pytest.raises(Refused, match="holds no tokenizer"):
+        tokenizer.load(tmp_path / "tokenizer")
+
+
+def test_a_folder_takes_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "models" / "one"
+    for text in ("first", "second"):
+        with files.whole(place) as waiting:
+            (waiting / text).touch()
+        assert [path.name for path in place.iterdir()] == [text]
+    with pytest.raises(KeyError), files.whole(place) as waiting:
+        raise KeyError
+    assert [path.name for path in place.iterdir()] == ["second"]
+
+
+def test_weights_are_never_exported_as_another_recipe_s(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(["export", "--out", str(trained), "--models", str(tmp_path)]) == 2
+    assert "another seed or recipe" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_exported_folder_does_not_say_where_it_was_made(trained: Path) -> None:
+    for path in (trained / "models").rglob("*.json"):
+        assert str(trained) not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--seed", "-1"), "A seed must be 0 or more"),
+        (("--threads", "0"), "--threads must be 1 or more"),
+        (("--device", "gpu0"), "There is no device 'gpu0'"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_written(
+    options: tuple[str, str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(["data", "--out", str(tmp_path / "new"), *options]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_error_counts_more_where_an_edit_changes_nothing() -> None:

@@ -23,8 +23,9 @@ JUDGE_SEED = 1001  # of the shipped judge; the check measures it on another
 def main(arguments: list[str] | None = None) -> int:
     """0 when all went well, 1 when a check failed, 2 when it could not be done as asked."""
     options = _parser().parse_args(arguments)
-    torch.set_num_threads(options.threads)
     try:
+        _look_over(options)
+        torch.set_num_threads(options.threads)
         return _COMMANDS[options.command](options)
     except Refused as error:
         print(error, file=sys.stderr)  # noqa: T201
@@ -62,8 +63,24 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--every", type=int, default=1, metavar="N", help="only one case of N, always the same ones"
     )
+    check.add_argument(
+        "--noise", type=int, default=0, metavar="N", help="added to the seeds of the noise: another draw"
+    )
     check.add_argument("--threads", type=int, default=1)
     return parser
+
+
+def _look_over(options: argparse.Namespace) -> None:
+    """Raises Refused for numbers and devices that nothing can be done with, before anything is written."""
+    if options.threads < 1:
+        raise Refused("--threads must be 1 or more.")
+    if getattr(options, "seed", 0) < 0 or getattr(options, "noise", 0) < 0:
+        raise Refused("A seed must be 0 or more.")
+    device = getattr(options, "device", "cpu")
+    if device.split(":")[0] not in ("cpu", "cuda"):
+        raise Refused(f"There is no device '{device}'. Give cpu or cuda.")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise Refused("This torch sees no CUDA device. Give --device cpu, or install a CUDA build of torch.")
 
 
 def _say(figures: dict[str, object]) -> None:
@@ -113,7 +130,7 @@ def _check(options: argparse.Namespace) -> int:
     from .checking import run
 
     figures: dict[str, object] = {}
-    kit = run.shipped(options.model, options.editor, options.judge, options.photographs)
+    kit = run.shipped(options.model, options.editor, options.judge, options.photographs, options.noise)
     for figures in run.check(kit, options.out, options.part or run.PARTS, options.every):
         _say(figures)
     return 1 if figures["met"] is False else 0

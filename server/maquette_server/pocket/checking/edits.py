@@ -1,7 +1,8 @@
 """The editor on true renders: whether the instruction was followed, and whether the rest was kept.
 
 A case is [found, error, error of the round trip]: mean squared errors of the part that the instruction does
-not mention, against the input; or for a grade [verdict, what is left, what was asked] in CIELAB (`grading`).
+not mention, against the input; for a background a fourth value, that error of the round trip of what a true
+edit looks like; or for a grade [verdict, what is left, what was asked] in CIELAB (`grading`).
 """
 
 import math
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from ...metrics import colour_names
 from ...training import seeds
 from ..drawing import grades, looks, words
 from ..drawing.looks import Look
@@ -89,7 +91,7 @@ def measure(kit: Kit, chosen: Sequence[str]) -> dict[str, list[Any]]:
     names = [scene.name for scene in prompts.scenes()]
     rows = torch.tensor([names.index(case.scene.name) for case in cases])
     before = drawn.pictures[rows]
-    after = kit.editing.edit(before, [case.instruction.text for case in cases], SEED_OF_NOISE)
+    after = kit.editing.edit(before, [case.instruction.text for case in cases], SEED_OF_NOISE + kit.noise)
     round_trips = kit.editing.round_trip(drawn.pictures)[rows]
     found: dict[str, list[Any]] = {}
     for k, (case, row) in enumerate(zip(cases, rows.tolist(), strict=True)):
@@ -104,7 +106,16 @@ def measure(kit: Kit, chosen: Sequence[str]) -> dict[str, list[Any]]:
             _verdict(kit, case, after[k], drawn.coverage[row]),
             *(round(error, 7) for error in errors),
         ]
+        if case.instruction.kind == "background":
+            true = kit.editing.round_trip(_before_colour(drawn, row, case.instruction.target)[None])[0]
+            found[case.key].append(round(squared_error(true, before[k], kept), 7))
     return found
+
+
+def _before_colour(drawn: Renders, row: int, name: str) -> Tensor:
+    """One of the things before a named colour, [3, S, S]."""
+    colour = torch.tensor(colour_names.NAMES[name])[:, None, None]
+    return drawn.things[row] + (1 - drawn.coverage[row]) * colour
 
 
 def _verdict(kit: Kit, case: Case, after: Tensor, coverage: Tensor) -> str:
@@ -174,6 +185,9 @@ def figures(cases: Cases, judging: Cases) -> list[Figure]:
         if rows:
             within = sum(psnr(row[2]) - psnr(row[1]) <= MOST_LOST for row in rows)
             note = f"{within} of {len(rows)} edits within {MOST_LOST:.0f} dB by themselves"
+            if kind == "background":  # the autoencoder lets what is new behind a thing into its rim
+                true = lost([[row[0], row[3], row[2]] for row in rows])
+                note += f"; the round trip of true edits: {true:+.2f} dB"
             made.append(
                 Figure(f"edits: {kind}, loss of the rest", lost(rows), len(rows), MOST_LOST, "dB", note)
             )

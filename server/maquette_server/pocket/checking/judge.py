@@ -1,4 +1,4 @@
-"""Tells materials apart in pictures of 64 pixels: a small classifier that shares nothing with the models.
+"""Tells materials apart in pictures of 64 pixels: a small classifier that the models never met.
 
 It learnt ten classes: the eight materials, "plain" and "pattern"; the last two both say that it is none of
 the materials, which is all that it is asked. Plain things of a material's mean colour were among what it
@@ -33,7 +33,7 @@ class _Residual(nn.Module):
 
 
 class Judge(nn.Module):
-    """0.14 M weights."""
+    """0.12 M weights."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -22,6 +22,7 @@ class Kit:
     editor: Path
     judge_folder: Path
     photographs: Path | None = None
+    noise: int = 0  # added to every seed of noise
 
     @cached_property
     def painter(self) -> Painter:

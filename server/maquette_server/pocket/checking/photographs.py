@@ -77,7 +77,7 @@ def measure(kit: Kit, chosen: Sequence[str]) -> dict[str, list[Any]]:
     edits = [(name, known[text]) for name, text in pairs if text != _ROUND_TRIP]
     if edits:
         before = torch.stack([pictures[name] for name, _ in edits])
-        after = kit.editing.edit(before, [what.text for _, what in edits], SEED_OF_NOISE)
+        after = kit.editing.edit(before, [what.text for _, what in edits], SEED_OF_NOISE + kit.noise)
         for k, (name, what) in enumerate(edits):
             one = slice(k, k + 1)
             verdict = grading.verdicts(before[one], after[one], grades.graded(before[one], what.target))[0]

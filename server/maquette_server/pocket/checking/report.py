@@ -10,16 +10,22 @@ _INTRODUCTION = """# Check of the pocket models
 
 Written by `python -m maquette_server.pocket check`; from the weights it can be had again in minutes, and
 `check.json` beside it holds what was found for every prompt. The prompts are fixed
-(`pocket/checking/prompts.json`), four seeds each. Colours are named in CIELAB, stripes and checks are found
-by their spectra, materials by a classifier that shares nothing with the models. How good these judges are on
-true renders, whose truth is known, is said below beside what they say of the models.
+(`pocket/checking/prompts.json`), with four seeds of noise each for text to image and one for an edit. Colours
+are named in CIELAB, stripes and checks are found by their spectra, materials by a classifier that shares
+nothing with the models but the code that drew the pictures. How good these judges are on true renders, whose
+truth is known, is said below beside what they say of the models.
 """
+_SAMPLED = "\nOnly one case of {every}, drawn at random, was measured here.\n"
+_OTHER_NOISE = "\nThe seeds of the noise are the list's and {noise} more.\n"
 
 
 def markdown(check: Mapping[str, Any]) -> str:
     """The whole page."""
     cases = check["parts"]
-    text = [_INTRODUCTION, "## Figures\n", *_figures(parts.figures(cases))]
+    said = _INTRODUCTION
+    said += _SAMPLED.format(**check) if check["every"] > 1 else ""
+    said += _OTHER_NOISE.format(**check) if check["noise"] else ""
+    text = [said, "## Figures\n", *_figures(parts.figures(cases))]
     own = parts.own_figures(cases)
     if own:
         text += ["\n## The judges, on true renders\n", *_figures(own)]

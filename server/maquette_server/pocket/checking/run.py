@@ -34,15 +34,21 @@ def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) ->
     if every < 1:
         raise Refused("Every how many cases must be 1 or more.")
     wanted = {*chosen, judges.NAME} if {*chosen} & {*parts.JUDGED} else {*chosen}
+    asked = {
+        name: sample(parts.keys(name, kit), 1 if name == judges.NAME else every)
+        for name in parts.NAMES
+        if name in wanted
+    }
+    if not any(asked.values()) and SHEETS not in wanted:
+        raise Refused("There is nothing to measure: the part photographs needs --photographs DIR.")
     found: dict[str, dict[str, list[Any]]] = {}
-    for name in (name for name in parts.NAMES if name in wanted):
-        cases = sample(parts.keys(name, kit), 1 if name == judges.NAME else every)
+    for name, cases in asked.items():
         found[name] = {}
         for first in range(0, len(cases), _CHUNK):
             found[name] |= parts.measure(name, kit, cases[first : first + _CHUNK])
             yield {"part": name, "step": min(first + _CHUNK, len(cases)), "steps": len(cases)}
     out.mkdir(parents=True, exist_ok=True)
-    written = assembled(kit, found)
+    written = assembled(kit, found, every)
     (out / "check.json").write_text(_lines(written), encoding="utf-8")
     (out / "check.md").write_text(report.markdown(written), encoding="utf-8")
     if SHEETS in wanted:
@@ -64,13 +70,15 @@ def sample(cases: Sequence[str], every: int) -> list[str]:
     return [cases[k] for k in sorted(drawn[: -(-len(cases) // every)])]
 
 
-def assembled(kit: Kit, found: Mapping[str, Mapping[str, list[Any]]]) -> dict[str, Any]:
+def assembled(kit: Kit, found: Mapping[str, Mapping[str, list[Any]]], every: int) -> dict[str, Any]:
     """What check.json holds."""
-    every = [*parts.figures(found), *parts.own_figures(found)]
+    figures = [*parts.figures(found), *parts.own_figures(found)]
     return {
+        "every": every,
+        "noise": kit.noise,
         "weights": digests(kit),
         "settings": {"sampling": kit.painter.settings, "editing": kit.editing.settings},
-        "figures": [asdict(figure) | {"met": figure.met} for figure in every],
+        "figures": [asdict(figure) | {"met": figure.met} for figure in figures],
         "parts": found,
     }
 
@@ -89,6 +97,7 @@ def shipped(
     editor: Path | None = None,
     judge: Path | None = None,
     photographs: Path | None = None,
+    noise: int = 0,
 ) -> Kit:
     """The shipped weights for what is not named."""
     return Kit(
@@ -96,6 +105,7 @@ def shipped(
         editor or WEIGHTS / "pocket-edit",
         judge or WEIGHTS / "judge",
         photographs,
+        noise,
     )
 
 

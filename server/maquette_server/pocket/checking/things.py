@@ -25,15 +25,17 @@ _DISC = 0.28  # of the side, radius of that middle
 class Found:
     """N things."""
 
-    pixels: NDArray[np.bool_]  # [N, S, S], differs from the background
+    pixels: NDArray[np.bool_]  # [N, S, S], differs from the background; the middle where nothing does
+    there: NDArray[np.bool_]  # [N], whether there is such a thing: one that fills the frame has no outline
     whole: NDArray[np.bool_]  # [N, S, S], with gaps of the background's colour filled: its convex hull
 
 
 def find(pictures: NDArray[np.floating]) -> Found:
     """The thing nearest to the middle of each picture."""
     lab = colour_names.lab(pictures)
-    pixels = np.stack([_one(each) for each in lab])
-    return Found(pixels, np.stack([_hull(each) for each in pixels]))
+    masks, there = zip(*(_one(each) for each in lab), strict=True)
+    pixels = np.stack(masks)
+    return Found(pixels, np.array(there), np.stack([_hull(each) for each in pixels]))
 
 
 def middles(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -51,17 +53,18 @@ def disc(side: int) -> NDArray[np.bool_]:
     return np.hypot(line[:, None], line) < _DISC
 
 
-def _one(lab: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _one(lab: NDArray[np.float64]) -> tuple[NDArray[np.bool_], bool]:
     side = len(lab)
     apart = np.linalg.norm(lab - _background(lab), axis=-1)
     labels, count = ndimage.label(apart > _DIFFERENT)
     middle = disc(side)
     inside = np.bincount(labels[middle], minlength=count + 1)[1:]
     if count == 0 or inside.max() < _FEWEST * side * side / 2:
-        return middle
+        return middle, False
     sizes = np.bincount(labels.reshape(-1), minlength=count + 1)[1:]
     chosen = np.isin(labels, 1 + np.flatnonzero((inside >= 0.1 * inside.max()) & (inside > 0.15 * sizes)))
-    return chosen if _FEWEST <= chosen.mean() <= _MOST else middle
+    small = bool(chosen.mean() < _FEWEST)
+    return (middle if small or chosen.mean() > _MOST else chosen), not small
 
 
 def _background(lab: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ from ..drawing.shapes import FAMILIES
 
 _NOTICE = {
     "text_to_image": (
-        "The pocket model is a small demonstration model: it knows colours, eight materials, stripes and "
-        "simple things, checks and dots hardly. Choose a Stable Diffusion checkpoint for real work."
+        "The pocket model is a small demonstration model: it knows colours, eight materials, stripes, "
+        "checks and simple things, dots hardly. Choose a Stable Diffusion checkpoint for real work."
     ),
     "instruct": (
         "The pocket editor is a small demonstration model: it recolours, changes materials and grades "
@@ -39,25 +39,33 @@ _SCULPT: dict[str, Any] = {
     "steps": {"draft": 300, "standard": 1000, "fine": 3000},
 }
 SAMPLE: dict[str, Any] = {"steps": 16, "guidance_scale": 5.0}
-EDIT: dict[str, Any] = {"steps": 12, "guidance_scale": 3.0, "image_guidance_scale": 1.3, "size": 64}
+EDIT: dict[str, Any] = {"steps": 12, "guidance_scale": 2.2, "image_guidance_scale": 1.15, "size": 64}
 
 
-def vocabulary() -> dict[str, list[str]]:
-    """The words that mean something to the models, by what they say."""
+def vocabulary(task: str) -> dict[str, list[str]]:
+    """The words that mean something to a model, by what they say; others are warned about."""
+    if task == "instruct":
+        spoken = instructions.spoken()
+        known = {
+            "colours": sorted(words.COLOURS),
+            "materials": _unique(words.MATERIAL_ADJECTIVES, words.MATERIAL_NOUNS),
+            "patterns": sorted(spoken & frozenset().union(*words.PATTERN_WORDS.values())),
+        }
+        named = {word for group in known.values() for word in group}
+        return known | {"others": sorted({*spoken, *_SMALL.split()} - named)}
     return {
         "colours": sorted({*words.COLOURS, *(part for shade in words.SHADES for part in shade.split())}),
         "materials": _unique(words.MATERIAL_ADJECTIVES, words.MATERIAL_NOUNS),
         "patterns": sorted(frozenset().union(*words.PATTERN_WORDS.values())),
         "finish": sorted({*words.GLOSSY, *words.MATT}),
         "views": sorted({*sampling.VIEW_WORDS, "view"}),
-        "others": sorted({*words.IDLE, *re.findall(r"\w+", " ".join((_SENTENCES, *words.OPENINGS)))}),
+        "others": sorted({*words.IDLE, *re.findall(r"\w+", " ".join((_SENTENCES, _SMALL, *words.OPENINGS)))}),
         "things": sorted({part for family in FAMILIES for noun in family.nouns for part in noun.split()}),
     }
 
 
 def notes(task: str) -> dict[str, Any]:
     """`maquette.json`."""
-    known = vocabulary()
     found: dict[str, Any] = {
         "notice": _NOTICE[task],
         "licence": {"name": "GPL-3.0-or-later", "commercial": "yes"},
@@ -66,14 +74,11 @@ def notes(task: str) -> dict[str, Any]:
         found |= {"paint": _PAINT, "sculpt": _SCULPT, "sample": SAMPLE}
     else:
         found["edit"] = EDIT
-        known = {name: known[name] for name in ("colours", "materials", "patterns")}
-        named = {word for group in known.values() for word in group}
-        known["others"] = sorted(instructions.spoken() - named)
-    return found | {"vocabulary": known}
+    return found | {"vocabulary": vocabulary(task)}
 
 
-# What the captions are put together with.
-_SENTENCES = "a an the and of with on in made out from for it is background"
+_SENTENCES = "a an and of with on made out background"  # what the captions are put together with
+_SMALL = "the in from for it is"  # mean nothing to the models, nor to whoever would be warned
 
 
 def _unique(*tables: dict[str, tuple[str, ...]]) -> list[str]:
@@ -84,7 +89,7 @@ def _unique(*tables: dict[str, tuple[str, ...]]) -> list[str]:
 
 def text(task: str) -> str:
     """The model card."""
-    known = vocabulary()
+    known = vocabulary(task)
     what = {"text_to_image": "text to image", "instruct": "InstructPix2Pix"}[task]
     heading = {"text_to_image": "Pocket model", "instruct": "Pocket editor"}[task]
     lines = [
@@ -101,15 +106,21 @@ def text(task: str) -> str:
         "make one like it; `docs/pocket.md` says in what the course of this one's training differed.",
         "",
         "## What it knows",
-        f"- Colours: {', '.join(words.COLOURS)}; tones of them: {', '.join(words.SHADES)}.",
+        f"- Colours: {', '.join(words.COLOURS)}.",
         f"- Materials: {', '.join(words.MATERIALS)}, and the words {', '.join(known['materials'])}.",
-        "- Patterns in one or two colours: stripes, checks, dots; how often each comes out stands in",
-        "  `docs/pocket/check.md`, with all other figures.",
     ]
     if task == "text_to_image":
-        lines += [f"- Things, roughly: {', '.join(known['things'])}."]
+        lines += [
+            f"- Tones of the colours: {', '.join(words.SHADES)}.",
+            "- Patterns in one or two colours: stripes, checks, dots.",
+            f"- Things, roughly: {', '.join(known['things'])}.",
+        ]
     else:
-        lines += [f"- Whole pictures: {', '.join(grades.GRADES)}."]
+        lines += [
+            f"- Whole pictures: {', '.join(grades.GRADES)}. One colour behind the thing.",
+            "- Patterns, hardly: stripes, checks, dots.",
+        ]
+    lines += ["How often each comes out stands in `docs/pocket/check.md`, with all other figures."]
     lines += [
         "",
         "## What it does not know",

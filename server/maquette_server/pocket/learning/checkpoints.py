@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from . import files
@@ -26,4 +25,4 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return None
     with safe_open(path, "pt") as file:
         facts = json.loads(file.metadata()["facts"])
-    return load_file(path), facts
+        return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118

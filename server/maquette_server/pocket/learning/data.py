@@ -28,16 +28,22 @@ PARTS = ("captioned", "edited")
 
 def claim(folder: Path, seed: int, recipe: Recipe) -> None:
     """Marks the folder as this seed's and recipe's. Raises Refused when it is another's."""
-    mine = {"seed": seed, "recipe": asdict(recipe)}
-    path = folder / "data.json"
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != mine:
-            raise Refused(
-                f"'{folder}' was begun with another seed or recipe. Give the same, or another --out folder."
-            )
-        return
+    same(folder, seed, recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(mine, indent=1), encoding="utf-8")
+    (folder / "data.json").write_text(json.dumps(_facts(seed, recipe), indent=1), encoding="utf-8")
+
+
+def same(folder: Path, seed: int, recipe: Recipe) -> None:
+    """Raises Refused when the folder was claimed for another seed or recipe."""
+    path = folder / "data.json"
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != _facts(seed, recipe):
+        raise Refused(
+            f"'{folder}' was begun with another seed or recipe. Give the same, or another --out folder."
+        )
+
+
+def _facts(seed: int, recipe: Recipe) -> dict[str, Any]:
+    return {"seed": seed, "recipe": asdict(recipe)}
 
 
 def make(folder: Path, seed: int, recipe: Recipe, device: torch.device) -> Iterator[dict[str, Any]]:

@@ -42,18 +42,35 @@ class Task:
     # Timesteps are 1000 u^spread: below 1 more of the high noise, where the colour is decided, and where an
     # editor must copy its picture, for later steps only carry on what is wrong there.
     spread: float
-    # Shares of patterns among the samples, beside those that come by chance. What tells stripes from checks
-    # is little of a loss, so that those words are learnt last, and checks last of all. They fall with the
-    # learning rate: by then it is the colours' turn.
+    # Shares of the samples, beside those that come by chance, in whose sentences a name of `_MARKS` stands.
+    # What tells stripes from checks is little of a loss, so that those words are learnt last, and checks last
+    # of all; edits of the background are few, and kept the thing worst. The shares fall with the learning
+    # rate: by then it is the turn of all else.
     again: Mapping[str, float]
     no_text: float  # shares of the samples that see an empty prompt, no picture, or neither
     no_picture: float = 0.0
     neither: float = 0.0
 
 
-_AGAIN = {"stripes": 0.1, "checks": 0.4, "dots": 0.1}
-TEXT_TO_IMAGE = Task("text_to_image", "captioned", 4, spread=0.6, again=_AGAIN, no_text=0.12)
-INSTRUCT = Task("instruct", "edited", 8, spread=0.6, again={}, no_text=0.05, no_picture=0.05, neither=0.05)
+_MARKS = {**words.PATTERN_WORDS, "background": frozenset({"background"})}
+TEXT_TO_IMAGE = Task(
+    "text_to_image",
+    "captioned",
+    4,
+    spread=0.6,
+    again={"stripes": 0.1, "checks": 0.4, "dots": 0.1},
+    no_text=0.12,
+)
+INSTRUCT = Task(
+    "instruct",
+    "edited",
+    8,
+    spread=0.6,
+    again={"background": 0.15},
+    no_text=0.05,
+    no_picture=0.05,
+    neither=0.05,
+)
 
 
 def scheduler() -> DDIMScheduler:
@@ -124,7 +141,9 @@ def train(
     if not (folder / "autoencoder" / "vae").is_dir():
         raise Refused(f"'{folder}' holds no autoencoder. Run `train --part autoencoder` first.")
     spoken = tokenizer.load(folder / "tokenizer")
-    vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "vae", low_cpu_mem_usage=False)
+    vae = AutoencoderKL.from_pretrained(
+        folder / "autoencoder" / "vae", local_files_only=True, low_cpu_mem_usage=False
+    )
     vae = channels_last(vae.eval().requires_grad_(False).to(device))
     model = channels_last(TextAndDenoiser(task.inputs, spoken).to(device))
     run = Averaged(model, plan.learning_rate, keep=0.9995, muon=True)
@@ -132,8 +151,8 @@ def train(
     if kept is not None:
         run.restore(*kept)
     noising = _Noising(task, data.tokens(spoken, [""]).long().to(device), vae.config.scaling_factor, device)
-    patterns = [tokenizer.single(spoken, words.PATTERN_WORDS[name]) for name in task.again]
-    pool = Pool(folder, task.parts, vae, device, patterns)
+    marked = [tokenizer.single(spoken, _MARKS[name]) for name in task.again]
+    pool = Pool(folder, task.parts, vae, device, marked)
     errors = torch.zeros(2, _LOSS_QUARTERS, device=device)
     while run.step < plan.steps:
         pool.grow(min(plan.parts, 1 + run.step // plan.steps_a_part))

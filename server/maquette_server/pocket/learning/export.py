@@ -9,7 +9,6 @@ training.json     seed, recipe, steps, versions, digests
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +19,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from ..drawing import pictures
 from ..refusals import Refused
-from . import autoencoder, card, checkpoints, data, denoising, tokenizer
+from . import autoencoder, card, checkpoints, data, denoising, files, tokenizer
 from .optimising import Averaged
 from .recipe import Recipe
 
@@ -36,37 +35,44 @@ def export(folder: Path, task: denoising.Task, seed: int, recipe: Recipe, out: P
     kept = checkpoints.load(folder / task.name)
     if kept is None:
         raise Refused(f"'{folder}' holds no trained {task.name}. Run `train` first.")
-    target = out / FOLDERS[task.name]
-    if target.exists():
-        shutil.rmtree(target)
-    target.mkdir(parents=True)
     spoken = tokenizer.load(folder / "tokenizer")
     model = denoising.TextAndDenoiser(task.inputs, spoken)
     run: Averaged[denoising.TextAndDenoiser] = Averaged(model, 1.0, muon=True)
     run.restore(*kept)
-    vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "vae", low_cpu_mem_usage=False)
-    for part, name in ((run.average.unet, "unet"), (vae, "vae"), (run.average.text, "text_encoder")):
-        torch.nn.Module.half(part).save_pretrained(target / name)
-    _say_float32(target / "text_encoder" / "config.json")
-    spoken.save_pretrained(target / "tokenizer")
-    denoising.scheduler().save_pretrained(target / "scheduler")
-    _write(target / "model_index.json", _index(task.name))
-    _write(target / "maquette.json", card.notes(task.name))
-    matrix, fit = _colours(folder, vae.float(), seed, recipe.probes)
-    _write(target / "latent_rgb.json", {"matrix": matrix, "r2": fit})
-    weights = {path: _digest(target / path) for path in _weights(target)}
-    facts = {
-        "seed": seed,
-        "recipe": asdict(recipe),
-        "steps": run.step,
-        "versions": {
-            name: metadata.version(name) for name in ("torch", "diffusers", "transformers", "embreex")
-        },
-        "sha256": weights,
+    vae = AutoencoderKL.from_pretrained(
+        folder / "autoencoder" / "vae", local_files_only=True, low_cpu_mem_usage=False
+    )
+    with files.whole(out / FOLDERS[task.name]) as waiting:
+        for part, name in ((run.average.unet, "unet"), (vae, "vae"), (run.average.text, "text_encoder")):
+            torch.nn.Module.half(part).save_pretrained(waiting / name)
+        _say_float32(waiting / "text_encoder" / "config.json")
+        _forget_its_place(waiting / "vae" / "config.json")
+        spoken.save_pretrained(waiting / "tokenizer")
+        denoising.scheduler().save_pretrained(waiting / "scheduler")
+        _write(waiting / "model_index.json", _index(task.name))
+        _write(waiting / "maquette.json", card.notes(task.name))
+        matrix, fit = _colours(folder, vae.float(), seed, recipe.probes)
+        _write(waiting / "latent_rgb.json", {"matrix": matrix, "r2": fit})
+        facts = {
+            "seed": seed,
+            "recipe": asdict(recipe),
+            "steps": run.step,
+            "versions": {
+                name: metadata.version(name) for name in ("torch", "diffusers", "transformers", "embreex")
+            },
+            "sha256": digests(waiting),
+        }
+        _write(waiting / "training.json", facts)
+        (waiting / "README.md").write_text(card.text(task.name), encoding="utf-8")
+    return out / FOLDERS[task.name]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of a model folder's weights, by their places in it."""
+    found = sorted(folder.rglob("*.safetensors"))
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found
     }
-    _write(target / "training.json", facts)
-    (target / "README.md").write_text(card.text(task.name), encoding="utf-8")
-    return target
 
 
 def _colours(
@@ -99,12 +105,11 @@ def _say_float32(path: Path) -> None:
     _write(path, settings | {"dtype": "float32"})
 
 
-def _weights(target: Path) -> list[str]:
-    return sorted(path.relative_to(target).as_posix() for path in target.rglob("*.safetensors"))
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _forget_its_place(path: Path) -> None:
+    """diffusers notes the folder that a part was loaded from."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings.pop("_name_or_path", None)
+    _write(path, settings)
 
 
 def _write(path: Path, value: Any) -> None:

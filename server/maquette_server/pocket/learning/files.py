@@ -1,7 +1,9 @@
-"""Tensors on disk, written beside their place, flushed and renamed, so that a kill harms nothing."""
+"""What is written to disk, beside its place first and renamed then, so that a kill harms nothing."""
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -16,3 +18,15 @@ def write(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | 
     with open(waiting, "rb") as file:
         os.fsync(file.fileno())
     waiting.replace(path)
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """An empty folder to write into; it takes the place of `folder` when all went well."""
+    waiting = folder.with_name(folder.name + ".writing")
+    shutil.rmtree(waiting, ignore_errors=True)
+    waiting.mkdir(parents=True)
+    yield waiting
+    if folder.exists():
+        shutil.rmtree(folder)
+    waiting.rename(folder)

@@ -41,7 +41,7 @@ POCKET = Recipe(
         steps=14_200, batch=32, learning_rate=1.4e-3, parts=64, steps_a_part=115, decay_from=0.88
     ),
     instruct=Denoising(
-        steps=11_600, batch=32, learning_rate=1.4e-3, parts=48, steps_a_part=115, decay_from=0.77
+        steps=19_000, batch=32, learning_rate=1.4e-3, parts=48, steps_a_part=115, decay_from=0.79
     ),
 )
 GPU = Recipe(

@@ -12,6 +12,9 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import Tensor
 from transformers import CLIPTokenizer
 
+from ..refusals import Refused
+from . import files
+
 LENGTH = 32  # tokens a prompt, start and end included
 _MOST = 1500
 _SEEN_AT_LEAST = 15
@@ -40,13 +43,16 @@ def learn(sentences: Iterable[str], folder: Path) -> CLIPTokenizer:
     entries |= dict.fromkeys([_START, _END])
     vocabulary = {entry: number for number, entry in enumerate(entries)}
     tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LENGTH, pad_token=_END)
-    tokenizer.save_pretrained(folder)
+    with files.whole(folder) as waiting:
+        tokenizer.save_pretrained(waiting)
     return load(folder)
 
 
 def load(folder: Path) -> CLIPTokenizer:
-    """What `learn` wrote."""
-    return CLIPTokenizer.from_pretrained(folder)
+    """What `learn` wrote. Raises Refused when it is not there: transformers makes an empty one of nothing."""
+    if not (folder / "tokenizer.json").is_file():
+        raise Refused(f"'{folder}' holds no tokenizer. Delete the folder and run `data` again.")
+    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def single(spoken: CLIPTokenizer, words: Iterable[str]) -> Tensor:

@@ -30,7 +30,8 @@ def train(
 
 
 def export(folder: Path, seed: int, recipe: Recipe, part: str, out: Path) -> Iterator[Path]:
-    """Writes the model folders of what was trained."""
+    """Writes the model folders of what was trained. Raises Refused when that was another seed or recipe."""
+    data.same(folder, seed, recipe)
     for task in TASKS:
         if part in ("all", task.name):
             yield exporting.export(folder, task, seed, recipe, out)

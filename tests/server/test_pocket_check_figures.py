@@ -81,7 +81,7 @@ def some_cases(judged: str):
         edits.NAME: {
             key: [grading.DONE, 0.0, 9.0]
             if case.instruction.kind == "grade"
-            else [case.instruction.target, 0.001, 0.001]
+            else [case.instruction.target, 0.001, 0.001, 0.001]
             for key, case in known.items()
         },
     }
@@ -102,7 +102,9 @@ def test_materials_are_not_measurable_by_a_judge_below_its_own_bar():
 
 def test_the_page_shows_every_figure_with_its_bar():
     cases = some_cases("stone")
-    page = report.markdown({"weights": {"model/unet": "0" * 64}, "settings": {}, "parts": cases})
+    page = report.markdown(
+        {"every": 1, "noise": 0, "weights": {"model/unet": "0" * 64}, "settings": {}, "parts": cases}
+    )
     for figure in parts.figures(cases):
         assert f"| {figure.name} |" in page
     assert "| 98% | met |" in page

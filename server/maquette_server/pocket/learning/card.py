@@ -23,7 +23,7 @@ _PAINT: dict[str, Any] = {
     "timesteps": [0.02, 0.98],
     "anneal": "none",
     "learning_rate": 0.05,
-    "steps": {"draft": 100, "standard": 200, "fine": 600},
+    "steps": {"draft": 130, "standard": 200, "fine": 600},
     "views_per_step": 4,
     "texture_latents": 32,
     "bake_views": 24,

@@ -17,7 +17,8 @@ measuring.
 How the figures are taken stands at the top of `benchmarks/frame.py`.
 Ratios are medians over pairs of runs taken turn about, unless their row says otherwise; quartiles in
 brackets, and as bands in the plots.
-A floor, dashed, is what the same work cannot be had for less; each benchmark's module says what its floor is.
+A floor, dashed, is the least that the work needs, done plainly, one thing after the other: what does two of
+them at once may stay below it, and so may noise. Each benchmark's module says what its floor is.
 """
 
 

@@ -109,12 +109,12 @@ def denoiser(name: str, parts: Parts, curves: frame.Curves) -> list[frame.Figure
 
         taken = against_products(parts.unet, call, warm=2 * tracing.FIRST)
         curves.add(name, batch, [1000 * first for first, _ in taken])
-        curves.add(f"products of {name}", batch, [1000 * second for _, second in taken])
+        curves.add(f"bare matrix products of {name}", batch, [1000 * second for _, second in taken])
         if batch in TABLED:
             what = f"{name}, denoiser, batch {batch}, {side} x {side} latents"
             found += rows(what, taken, GOAL if batch == 1 else None)
             with torch.no_grad():
-                found.append(frame.ratio(f"{what} / not recorded", frame.pairs(call, plain, REPEATS)))
+                found.append(frame.ratio(f"{what}, recorded / run anew", frame.pairs(call, plain, REPEATS)))
     return found
 
 
@@ -146,7 +146,7 @@ def rows(what: str, taken: list[tuple[float, float]], goal: float | None = None)
     """The time of a call and its ratio to the floor."""
     return [
         frame.median(what, "ms", [1000 * first for first, _ in taken], goal=goal),
-        frame.ratio(f"{what} / its products", taken),
+        frame.ratio(f"{what} / bare matrix products", taken),
     ]
 
 

@@ -9,10 +9,13 @@ check  measures weights by means of its own; fails when a figure is below its ba
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 import torch
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # before it is imported: it talks about torchvision
 
 from .learning import recipe
 from .refusals import Refused
@@ -56,10 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--threads", type=int, default=1)
     check = commands.add_parser("check")
     for name in ("model", "editor", "judge"):
-        check.add_argument(f"--{name}", type=Path, metavar="DIR", help="the shipped one")
+        check.add_argument(f"--{name}", type=Path, metavar="DIR", help="without it the shipped one")
     check.add_argument("--photographs", type=Path, metavar="DIR", help="colour photographs to edit too")
     check.add_argument("--out", type=Path, required=True, metavar="DIR")
-    check.add_argument("--part", nargs="+", metavar="NAME", help="of the check; all")
+    check.add_argument("--part", nargs="+", metavar="NAME", help="of the check; without it all")
     check.add_argument(
         "--every", type=int, default=1, metavar="N", help="only one case of N, always the same ones"
     )

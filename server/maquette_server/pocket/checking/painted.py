@@ -78,5 +78,8 @@ def figures(part: str, cases: Cases, judging: Cases) -> list[Figure]:
         return [Figure(part, None, of, BARS[part], note=said)]
     if part == COLOURS:
         bare = sum(found.endswith(NOT_THERE) for row in cases.values() for found in row)
-        whole = replace(whole, note=f"of the thing's middle; in {bare} pictures it has no outline")
-    return [whole, rate(f"{part} of nouns never seen", table(part, cases, unseen=True))]
+        whole = replace(
+            whole, note=f"of the thing's middle; in {bare} it fills the frame or does not stand out"
+        )
+    unseen = rate(f"{part} of nouns never seen", table(part, cases, unseen=True))
+    return [whole, unseen] if unseen.of else [whole]

@@ -12,10 +12,9 @@ Written by `python -m maquette_server.pocket check`; from the weights it can be 
 `check.json` beside it holds what was found for every prompt. The prompts are fixed
 (`pocket/checking/prompts.json`), with four seeds of noise each for text to image and one for an edit. Colours
 are named in CIELAB, stripes and checks are found by their spectra, materials by a classifier that shares
-nothing with the models but the code that drew the pictures. How good these judges are on true renders, whose
-truth is known, is said below beside what they say of the models.
+nothing with the models but the code that drew the pictures.
 """
-_SAMPLED = "\nOnly one case of {every}, drawn at random, was measured here.\n"
+_SAMPLED = "\nOnly one case of {every}, drawn at random once and for all, was measured here.\n"
 _OTHER_NOISE = "\nThe seeds of the noise are the list's and {noise} more.\n"
 
 
@@ -28,7 +27,7 @@ def markdown(check: Mapping[str, Any]) -> str:
     text = [said, "## Figures\n", *_figures(parts.figures(cases))]
     own = parts.own_figures(cases)
     if own:
-        text += ["\n## The judges, on true renders\n", *_figures(own)]
+        text += ["\n## The judges themselves, on true renders, whose truth is known\n", *_figures(own)]
     text += ["\n## What was taken for what\n"]
     for table in parts.tables(cases):
         text += [f"**{table.title[0].upper()}{table.title[1:]}**\n", *_table(table), ""]

@@ -59,6 +59,8 @@ def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) ->
     yield {
         "met": not missed if barred else None,
         "missed": {figure.name: report.shown(figure) for figure in missed},
+        "figures": {figure.name: report.shown(figure) for figure in parts.figures(found)},
+        "written": str(out / "check.md"),
     }
 
 

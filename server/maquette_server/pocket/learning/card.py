@@ -9,8 +9,8 @@ from ..drawing.shapes import FAMILIES
 
 _NOTICE = {
     "text_to_image": (
-        "The pocket model is a small demonstration model: it knows colours, eight materials, stripes, "
-        "checks and simple things, dots hardly. Choose a Stable Diffusion checkpoint for real work."
+        "The pocket model is a small demonstration model: it knows colours, stripes, eight materials "
+        "roughly, checks and dots hardly on a mesh. Choose a Stable Diffusion checkpoint for real work."
     ),
     "instruct": (
         "The pocket editor is a small demonstration model: it recolours, changes materials and grades "

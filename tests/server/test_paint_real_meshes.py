@@ -17,7 +17,14 @@ MESHES = {
     "teddy": ("teddy bear", ("blue", "pink", "brown", "yellow"), []),
     "potion": ("bottle", ("green", "red", "white", "black"), []),
 }
-CASES = [(mesh, colour) for mesh, (_, colours, _) in MESHES.items() for colour in colours]
+# What the embedded model does not manage yet; strict, so that it is taken out when it does.
+GREYISH = pytest.mark.xfail(reason="the embedded model greys white on this thing", strict=True)
+MARKS = {("potion", "white"): [GREYISH]}
+CASES = [
+    pytest.param(mesh, colour, marks=MARKS.get((mesh, colour), []))
+    for mesh, (_, colours, _) in MESHES.items()
+    for colour in colours
+]
 
 
 def assert_well_painted(folder: Path, colour: str) -> None:

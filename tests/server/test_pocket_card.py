@@ -4,7 +4,7 @@ import json
 
 import pytest
 from maquette_server.pocket.checking.run import WEIGHTS
-from maquette_server.pocket.learning import card, export
+from maquette_server.pocket.learning import card, export, files
 
 pytestmark = pytest.mark.parametrize("task", sorted(export.FOLDERS))
 
@@ -21,4 +21,4 @@ def test_the_card_is_the_code_s(task):
 def test_the_digests_are_of_the_weights_beside_them(task):
     folder = WEIGHTS / export.FOLDERS[task]
     written = json.loads((folder / "training.json").read_text(encoding="utf-8"))["sha256"]
-    assert written == export.digests(folder)
+    assert written == files.digests(folder)

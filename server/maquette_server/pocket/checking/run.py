@@ -4,7 +4,6 @@ check.json holds what was found for every case; figures, tables and Markdown fol
 its cases, measured anew, show whether the report still belongs to the weights.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...training import seeds
+from ..learning import files
 from ..refusals import Refused
 from . import judges, parts, report, sheets
 from .kit import Kit
@@ -87,10 +87,11 @@ def assembled(kit: Kit, found: Mapping[str, Mapping[str, list[Any]]], every: int
 
 def digests(kit: Kit) -> dict[str, str]:
     """SHA-256 of every weights file, by folder and place in it."""
+    folders = {"model": kit.model, "editor": kit.editor, "judge": kit.judge_folder}
     return {
-        f"{name}/{path.relative_to(folder).as_posix()}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, folder in (("model", kit.model), ("editor", kit.editor), ("judge", kit.judge_folder))
-        for path in sorted(folder.rglob("*.safetensors"))
+        f"{name}/{place}": digest
+        for name, folder in folders.items()
+        for place, digest in files.digests(folder).items()
     }
 
 

@@ -7,7 +7,6 @@ README.md         the model card
 training.json     seed, recipe, steps, versions, digests
 """
 
-import hashlib
 import json
 from dataclasses import asdict
 from importlib import metadata
@@ -60,19 +59,11 @@ def export(folder: Path, task: denoising.Task, seed: int, recipe: Recipe, out: P
             "versions": {
                 name: metadata.version(name) for name in ("torch", "diffusers", "transformers", "embreex")
             },
-            "sha256": digests(waiting),
+            "sha256": files.digests(waiting),
         }
         _write(waiting / "training.json", facts)
         (waiting / "README.md").write_text(card.text(task.name), encoding="utf-8")
     return out / FOLDERS[task.name]
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of a model folder's weights, by their places in it."""
-    found = sorted(folder.rglob("*.safetensors"))
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found
-    }
 
 
 def _colours(

@@ -1,5 +1,6 @@
 """What is written to disk, beside its place first and renamed then, so that a kill harms nothing."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -30,3 +31,11 @@ def whole(folder: Path) -> Iterator[Path]:
     if folder.exists():
         shutil.rmtree(folder)
     waiting.rename(folder)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of a model folder's weights, by their places in it."""
+    found = sorted(folder.rglob("*.safetensors"))
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found
+    }

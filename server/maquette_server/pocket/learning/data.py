@@ -30,7 +30,9 @@ def claim(folder: Path, seed: int, recipe: Recipe) -> None:
     """Marks the folder as this seed's and recipe's. Raises Refused when it is another's."""
     same(folder, seed, recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "data.json").write_text(json.dumps(_facts(seed, recipe), indent=1), encoding="utf-8")
+    path = folder / "data.json"
+    if not path.exists():
+        path.write_text(json.dumps(_facts(seed, recipe), indent=1), encoding="utf-8")
 
 
 def same(folder: Path, seed: int, recipe: Recipe) -> None:

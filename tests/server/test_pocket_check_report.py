@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from maquette_server.pocket.checking import judges, painted, parts, prompts, report, run
+from maquette_server.pocket.checking import judges, painted, parts, prompts, report, run, sharing
 from maquette_server.pocket.checking.edits import NAME as EDITS
 from maquette_server.pocket.checking.kit import Kit
 from maquette_server.pocket.refusals import Refused
@@ -56,6 +56,13 @@ def test_a_few_cases_measured_anew_are_as_reported(written, kit, part):
     assert [b for _, b in numbers] == pytest.approx([a for a, _ in numbers], rel=0.02, abs=1e-5)
 
 
+def test_workers_share_the_cases_and_find_the_same(kit):
+    asked = {painted.COLOURS: parts.keys(painted.COLOURS, kit)[:9], EDITS: parts.keys(EDITS, kit)[:1]}
+    alone, shared = (list(sharing.measured(kit, asked, workers)) for workers in (1, 2))
+    assert [name for name, _ in alone] == [painted.COLOURS, painted.COLOURS, EDITS]
+    assert shared == alone
+
+
 def test_a_sample_of_the_cases_holds_all_sorts_of_them(kit):
     drawn = run.sample(parts.keys(painted.COLOURS, kit), 8)
     assert len(drawn) == 12
@@ -96,3 +103,28 @@ def test_a_sampled_report_says_so(written):
 def test_a_part_that_there_is_not_is_refused(kit, tmp_path):
     with pytest.raises(Refused, match="There is no part 'shapes'"):
         next(run.check(kit, tmp_path, ["shapes"]))
+
+
+def test_a_check_is_held_against_an_earlier_one(written, tmp_path):
+    reported = tmp_path / "earlier.json"
+    reported.write_text(json.dumps(written), encoding="utf-8")
+    changed = json.loads(json.dumps(written))
+    key = next(iter(changed["parts"][painted.COLOURS]))
+    changed["parts"] = {painted.COLOURS: {key: ["mauve"] * 4}}
+    (tmp_path / "check.json").write_text(json.dumps(changed), encoding="utf-8")
+    assert run.differing(tmp_path, reported) == ([f"{painted.COLOURS}: {key}"], 1)
+    assert run.differing(FOLDER, reported) == ([], sum(len(cases) for cases in written["parts"].values()))
+
+
+@pytest.mark.parametrize("name", ["weights", "noise", "settings"])
+def test_a_check_of_other_weights_noise_or_settings_is_no_measure(written, tmp_path, name):
+    (tmp_path / "earlier.json").write_text(json.dumps(written | {name: {}}), encoding="utf-8")
+    with pytest.raises(Refused, match=f"other {name}"):
+        run.differing(FOLDER, tmp_path / "earlier.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_what_is_no_check_is_refused(tmp_path, text):
+    (tmp_path / "earlier.json").write_text(text, encoding="utf-8")
+    with pytest.raises(Refused, match=r"earlier\.json"):
+        run.differing(FOLDER, tmp_path / "earlier.json")

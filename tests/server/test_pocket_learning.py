@@ -219,6 +219,12 @@ def test_weights_are_never_exported_as_another_recipe_s(
     assert not any(tmp_path.iterdir())
 
 
+def test_a_check_is_shared_by_one_process_or_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["check", "--out", str(tmp_path / "new"), "--workers", "0"]) == 2
+    assert "--workers must be 1 or more" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_exported_folder_does_not_say_where_it_was_made(trained: Path) -> None:
     for path in (trained / "models").rglob("*.json"):
         assert str(trained) not in path.read_text(encoding="utf-8")

@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _look_over(options)
-        torch.set_num_threads(options.threads)
+        torch.set_num_threads(getattr(options, "threads", 1))
         return _COMMANDS[options.command](options)
     except Refused as error:
         print(error, file=sys.stderr)  # noqa: T201
@@ -69,14 +69,27 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--noise", type=int, default=0, metavar="N", help="added to the seeds of the noise: another draw"
     )
-    check.add_argument("--threads", type=int, default=1)
+    check.add_argument(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="an earlier check.json: fail when the verdicts are others",
+    )
+    check.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count(),
+        metavar="N",
+        help="threads that share the work; without it one a core",
+    )
     return parser
 
 
 def _look_over(options: argparse.Namespace) -> None:
     """Raises Refused for numbers and devices that nothing can be done with, before anything is written."""
-    if options.threads < 1:
-        raise Refused("--threads must be 1 or more.")
+    for name in ("threads", "workers"):
+        if getattr(options, name, 1) < 1:
+            raise Refused(f"--{name} must be 1 or more.")
     if getattr(options, "seed", 0) < 0 or getattr(options, "noise", 0) < 0:
         raise Refused("A seed must be 0 or more.")
     device = getattr(options, "device", "cpu")
@@ -134,8 +147,15 @@ def _check(options: argparse.Namespace) -> int:
 
     figures: dict[str, object] = {}
     kit = run.shipped(options.model, options.editor, options.judge, options.photographs, options.noise)
-    for figures in run.check(kit, options.out, options.part or run.PARTS, options.every):
+    chosen = options.part or run.PARTS
+    if options.against:
+        chosen = [part for part in chosen if part != run.SHEETS]
+    for figures in run.check(kit, options.out, chosen, options.every, options.workers):
         _say(figures)
+    if options.against:
+        other, count = run.differing(options.out, options.against)
+        _say({"cases": count, "other than reported": other})
+        return 1 if len(other) * 20 > count else 0  # a verdict at the edge may fall otherwise elsewhere
     return 1 if figures["met"] is False else 0
 
 

@@ -180,18 +180,22 @@ def figures(cases: Cases, judging: Cases) -> list[Figure]:
             said = f"{NOT_MEASURABLE} (it says {figure.value or 0:.0%})"
             figure = replace(figure, value=None, note=said)
         made.append(figure)
-    for kind in (kind for kind in _KINDS if kind != "grade"):
-        rows = [row for _, row in rows_of(cases, kind)]
-        if rows:
-            within = sum(psnr(row[2]) - psnr(row[1]) <= MOST_LOST for row in rows)
-            note = f"{within} of {len(rows)} edits within {MOST_LOST:.0f} dB by themselves"
-            if kind == "background":  # the autoencoder lets what is new behind a thing into its rim
-                true = lost([[row[0], row[3], row[2]] for row in rows])
-                note += f"; the round trip of true edits: {true:+.2f} dB"
-            made.append(
-                Figure(f"edits: {kind}, loss of the rest", lost(rows), len(rows), MOST_LOST, "dB", note)
-            )
-    return made
+    kinds = [kind for kind in _KINDS if kind != "grade"]
+    made.append(_loss("edits: all but grades, loss of the rest", cases, kinds))
+    made += [_loss(f"edits: {kind}, loss of the rest", cases, [kind]) for kind in kinds]
+    return [figure for figure in made if figure.of]
+
+
+def _loss(name: str, cases: Cases, kinds: Sequence[str]) -> Figure:
+    rows = [row for kind in kinds for _, row in rows_of(cases, kind)]
+    if not rows:
+        return Figure(name, None, 0)
+    within = sum(psnr(row[2]) - psnr(row[1]) <= MOST_LOST for row in rows)
+    note = f"{within} of {len(rows)} edits within {MOST_LOST:.0f} dB by themselves"
+    if kinds == ["background"]:  # the autoencoder lets what is new behind a thing into its rim
+        true = lost([[row[0], row[3], row[2]] for row in rows])
+        note += f"; the round trip of true edits: {true:+.2f} dB"
+    return Figure(name, lost(rows), len(rows), MOST_LOST, "dB", note)
 
 
 def tables(cases: Cases) -> list[Confusion]:

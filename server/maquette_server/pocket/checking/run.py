@@ -13,17 +13,20 @@ from typing import Any
 from ...training import seeds
 from ..learning import files
 from ..refusals import Refused
-from . import judges, parts, report, sheets
+from . import judges, parts, report, sharing, sheets
 from .kit import Kit
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 SHEETS = "sheets"
 PARTS = (*parts.NAMES, SHEETS)
-_CHUNK = 8  # prompts at once, four pictures each
 
 
-def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) -> Iterator[dict[str, Any]]:
+def check(
+    kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1, workers: int = 1
+) -> Iterator[dict[str, Any]]:
     """Measures the chosen parts, or one case of n of them, and writes the report; yields after each piece.
+
+    What is found does not depend on how many workers share the work.
 
     The judges are measured whole even so: the verdicts rest on them. The last piece says whether all bars
     were met; None when no chosen part has a bar. Raises Refused for a part that there is not.
@@ -41,12 +44,10 @@ def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) ->
     }
     if not any(asked.values()) and SHEETS not in wanted:
         raise Refused("There is nothing to measure: the part photographs needs --photographs DIR.")
-    found: dict[str, dict[str, list[Any]]] = {}
-    for name, cases in asked.items():
-        found[name] = {}
-        for first in range(0, len(cases), _CHUNK):
-            found[name] |= parts.measure(name, kit, cases[first : first + _CHUNK])
-            yield {"part": name, "step": min(first + _CHUNK, len(cases)), "steps": len(cases)}
+    found: dict[str, dict[str, list[Any]]] = {name: {} for name in asked}
+    for name, measured in sharing.measured(kit, asked, workers):
+        found[name] |= measured
+        yield {"part": name, "step": len(found[name]), "steps": len(asked[name])}
     out.mkdir(parents=True, exist_ok=True)
     written = assembled(kit, found, every)
     (out / "check.json").write_text(_lines(written), encoding="utf-8")
@@ -62,6 +63,45 @@ def check(kit: Kit, out: Path, chosen: Sequence[str] = PARTS, every: int = 1) ->
         "figures": {figure.name: report.shown(figure) for figure in parts.figures(found)},
         "written": str(out / "check.md"),
     }
+
+
+def differing(out: Path, reported: Path) -> tuple[list[str], int]:
+    """The cases of a folder's check with other verdicts than in an earlier check.json, and how many it has.
+
+    Raises Refused for a file that is no check, or of other weights or other noise.
+    """
+    now = json.loads((out / "check.json").read_text(encoding="utf-8"))
+    before = _read(reported)
+    for name, said in (
+        ("weights", "other weights"),
+        ("noise", "other noise"),
+        ("settings", "other settings"),
+    ):
+        if before[name] != now[name]:
+            raise Refused(f"'{reported}' is of {said}: its cases cannot be expected to come out the same.")
+    other, count = [], 0
+    for part, cases in now["parts"].items():
+        known = before["parts"].get(part, {})
+        for key in cases.keys() & known.keys():
+            count += 1
+            if _verdicts(cases[key]) != _verdicts(known[key]):
+                other.append(f"{part}: {key}")
+    return sorted(other), count
+
+
+def _read(reported: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(reported.read_text(encoding="utf-8"))
+        if isinstance(read, dict) and {"weights", "noise", "settings", "parts"} <= read.keys():
+            return read
+    except (OSError, ValueError) as error:
+        raise Refused(f"'{reported}' cannot be read: {error}") from error
+    raise Refused(f"'{reported}' is no check.json.")
+
+
+def _verdicts(case: Any) -> list[Any]:
+    """What was found, in words: numbers differ in their last places from processor to processor."""
+    return [each for each in case if isinstance(each, str)] if isinstance(case, list) else [case]
 
 
 def sample(cases: Sequence[str], every: int) -> list[str]:

@@ -150,7 +150,12 @@ OUTSIDE: dict[str, list[str]] = {
 }
 
 
-DISTRIBUTIONS = {"PIL": "pillow", "zmq": "pyzmq"}  # import name -> name in pyproject.toml, where they differ
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "zmq": "pyzmq",
+    "OpenEXR": "openexr",
+    "skimage": "scikit_image",
+}  # import name -> name in pyproject.toml, where they differ
 # The first for its licence, which excludes commercial use; both because they are built on the user's machine.
 OPTIONAL = {"nvdiffrast", "tinycudann"}
 

@@ -1,0 +1,183 @@
+"""Rays of cameras, where intervals lie along them, and how they follow weights."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from maquette_server.cameras import pinhole
+from maquette_server.rendering import rays, sampling
+from torch import Tensor
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def histograms(count: int = 50, bins: int = 16) -> tuple[Tensor, Tensor]:
+    """Posts and weights, with empty bins and empty rays among them."""
+    generator = seeded()
+    posts = 2 + torch.cumsum(torch.rand(count, bins + 1, generator=generator) + 1e-3, 1)
+    weights = torch.rand(count, bins, generator=generator) ** 4
+    weights[torch.rand(count, bins, generator=generator) < 0.4] = 0
+    weights[0] = 0
+    return posts, weights
+
+
+def camera(width: int) -> pinhole.Pinhole:
+    angle = 0.6911112070
+    focal = 0.5 * width / math.tan(0.5 * angle)
+    return pinhole.Pinhole(np.eye(4), focal, focal, width / 2, width / 2, width, width)
+
+
+def test_radii_have_the_printed_values_and_double_as_pixels_do() -> None:
+    assert camera(800).focal_x == pytest.approx(1111.111031, rel=1e-8)
+    for width, radius in ((800, 5.19615280e-4), (400, 1.03923e-3), (200, 2.07846e-3), (100, 4.15692e-3)):
+        assert rays.pixel_radius(camera(width)) == pytest.approx(radius, rel=1e-5)
+
+
+def test_a_cameras_rays_go_through_its_pixels_row_by_row() -> None:
+    matrix = np.eye(4)
+    matrix[:3, :3] = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    matrix[:3, 3] = [1, 2, 3]
+    view = pinhole.Pinhole(matrix, 6.0, 4.0, 2.5, 1.5, 5, 3)
+    found = rays.camera_rays(view, 2, 6)
+    assert len(found) == 15
+    points = (found.origins + 5 * found.directions).double().numpy()
+    pixels, depths = view.project(points)
+    assert depths == pytest.approx(5)
+    assert pixels[7] == pytest.approx([2.5, 1.5])
+    assert pixels[5] == pytest.approx([0.5, 1.5], abs=1e-5)
+    # neighbours at depth 1 along both axes, and a disc with the variance of a square of that area
+    across = float((found.directions[1] - found.directions[0]).norm())
+    down = float((found.directions[5] - found.directions[0]).norm())
+    assert float(found.radii[0]) == pytest.approx(math.sqrt(across * down) * 2 / math.sqrt(12), rel=1e-5)
+    assert float(found.radii[0]) ** 2 / 4 == pytest.approx(across * down / 12, rel=1e-5)
+
+
+def test_chunks_put_together_are_the_whole() -> None:
+    found = rays.camera_rays(camera(5), 2, 6)
+    parts = list(found.chunks(4))
+    assert [len(part) for part in parts] == [4] * 6 + [1]
+    torch.testing.assert_close(torch.cat([part.directions for part in parts]), found.directions)
+    batch = rays.Batch(found, torch.rand(25, 3), torch.rand(25))
+    torch.testing.assert_close(torch.cat([part.weights for part in batch.chunks(7)]), batch.weights)
+    torch.testing.assert_close(batch[torch.tensor([3, 1])].colours, batch.colours[[3, 1]])
+    assert batch.to("cpu").rays.device == torch.device("cpu")
+    with pytest.raises(ValueError, match="0"):
+        list(found.chunks(0))
+
+
+def test_first_posts_divide_t_or_disparity_evenly() -> None:
+    near, far = torch.tensor([1.0, 2.0]), torch.tensor([4.0, 6.0])
+    posts = sampling.first_posts(near, far, 3)
+    torch.testing.assert_close(posts, torch.tensor([[1.0, 2, 3, 4], [2, 10 / 3, 14 / 3, 6]]))
+    inverse = 1 / sampling.first_posts(near, far, 3, disparity=True)
+    torch.testing.assert_close(torch.diff(inverse), torch.diff(inverse)[:, :1].expand(2, 3))
+    torch.testing.assert_close(1 / inverse[:, [0, -1]], torch.stack([near, far], 1))
+
+
+def test_jitter_moves_posts_to_the_middles_at_most_and_evenly() -> None:
+    posts = torch.tensor([[1.0, 2.0, 4.0, 5.0]]).expand(100_000, 4)
+    drawn = sampling.jittered(posts, seeded())
+    low, high = torch.tensor([1.0, 1.5, 3.0, 4.5]), torch.tensor([1.5, 3.0, 4.5, 5.0])
+    assert bool((drawn >= low).all())
+    assert bool((drawn <= high).all())
+    assert bool((torch.diff(drawn) >= 0).all())
+    torch.testing.assert_close(drawn.mean(0), (low + high) / 2, rtol=0, atol=0.01)
+    torch.testing.assert_close(drawn.var(0), (high - low) ** 2 / 12, rtol=0.02, atol=0)
+
+
+def test_the_blur_has_the_printed_values() -> None:
+    weights = torch.tensor([[0, 0, 0.8, 0.2, 0, 0]])
+    found = sampling.blurred(weights)
+    torch.testing.assert_close(found, torch.tensor([[0, 0.4, 0.8, 0.5, 0.1, 0]]))
+    padded = found + 0.01
+    expected = torch.tensor([[0.00537634, 0.22043011, 0.43548387, 0.27419355, 0.05913978, 0.00537634]])
+    torch.testing.assert_close(padded / padded.sum(), expected)
+
+
+def test_the_blur_starves_nothing() -> None:
+    _, weights = histograms()
+    assert bool((sampling.blurred(weights) >= weights).all())
+
+
+@pytest.mark.parametrize("generator", [None, seeded()])
+def test_resampling_keeps_total_weight(generator: torch.Generator | None) -> None:
+    """As many places fall into each bin as its share of the weight says, to one place at each end."""
+    posts, weights = histograms()
+    count = 4000
+    places = sampling.resampled(posts, weights, count, generator=generator)
+    assert bool((torch.diff(places) >= 0).all())
+    shares = weights / weights.sum(1, keepdim=True)
+    shares[0] = 1 / weights.shape[1]  # of the ray without weights: spread evenly
+    above = places[:, :, None] >= posts[:, None, :-1]
+    below = places[:, :, None] < posts[:, None, 1:]
+    found = (above & below).sum(1) / count
+    torch.testing.assert_close(found, shares, rtol=0, atol=2.5 / count)
+
+
+def test_resampling_evenly_gives_even_posts() -> None:
+    posts = torch.linspace(2, 6, 9)[None]
+    found = sampling.resampled(posts, torch.ones(1, 8), 17)
+    torch.testing.assert_close(found, torch.linspace(2, 6, 17)[None])
+
+
+def test_resampled_posts_stay_on_the_ray() -> None:
+    posts, weights = histograms()
+    for generator in (None, seeded()):
+        found = sampling.next_posts(posts, weights, 33, generator=generator)
+        assert found.shape == (50, 34)
+        assert bool((found >= posts[:, :1]).all())
+        assert bool((found <= posts[:, -1:]).all())
+        assert bool((torch.diff(found) >= 0).all())
+
+
+def test_hopeless_weights_give_posts_all_the_same() -> None:
+    posts = torch.linspace(2, 6, 5).expand(3, 5)
+    weights = torch.tensor([[0.0] * 4, [1e-30] * 4, [0.0, 0.0, 3e30, 0.0]])
+    found = sampling.next_posts(posts, weights, 8, padding=0)
+    assert bool(found.isfinite().all())
+    torch.testing.assert_close(found[0], torch.linspace(2, 6, 9))
+
+
+def test_no_gradient_goes_through_posts() -> None:
+    posts, weights = histograms()
+    weights.requires_grad_()
+    posts.requires_grad_()
+    assert not sampling.next_posts(posts, weights, 8, generator=seeded()).requires_grad
+
+
+def test_bounds_are_the_weight_of_all_bins_that_are_touched() -> None:
+    inner, weights = torch.tensor([[0.0, 1, 2, 3, 4]]), torch.tensor([[0.1, 0.2, 0.3, 0.4]])
+    posts = torch.tensor([[0.0, 1.0, 1.5, 3.5, 4.0]])
+    found = sampling.bounds(posts, inner, weights)
+    torch.testing.assert_close(found, torch.tensor([[0.1, 0.2, 0.9, 0.4]]))
+
+
+def test_a_histogram_bounds_itself_however_it_is_divided() -> None:
+    posts, weights = histograms()
+    torch.testing.assert_close(sampling.bounds(posts, posts, weights), weights)
+    middles = (posts[:, 1:] + posts[:, :-1]) / 2
+    finer = torch.cat([posts, middles], 1).sort(1).values
+    halves = sampling.bounds(finer, posts, weights)
+    torch.testing.assert_close(halves, weights.repeat_interleave(2, 1))
+
+
+def test_wrong_shapes_are_refused() -> None:
+    posts, weights = histograms()
+    with pytest.raises(ValueError, match=r"\[50, 16\]"):
+        sampling.next_posts(posts[:, :-1], weights, 8)
+    with pytest.raises(ValueError, match="place"):
+        sampling.resampled(posts, weights, 0)
+    with pytest.raises(ValueError, match=r"\[2\]"):
+        sampling.first_posts(torch.ones(2), torch.ones(3), 4)
+    with pytest.raises(ValueError, match="rays"):
+        sampling.bounds(posts[:3], posts, weights)
+    seen = rays.camera_rays(camera(5), 2, 6)
+    with pytest.raises(ValueError, match="radii"):
+        rays.Rays(seen.origins, seen.directions, seen.radii[:3], seen.near, seen.far)
+    with pytest.raises(ValueError, match="colours"):
+        rays.Batch(seen, torch.rand(24, 3), torch.rand(25))
+    with pytest.raises(ValueError, match="near"):
+        rays.camera_rays(camera(5), 6, 2)

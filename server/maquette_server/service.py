@@ -306,13 +306,15 @@ class Service:
     def _list_scenes(
         self, client: bytes, known: _Client, message: messages.ListScenes, frames: list[Part]
     ) -> messages.Scenes:
-        """No method of this version makes scenes."""
-        return messages.Scenes(request_id=message.request_id, scenes=())
+        return messages.Scenes(request_id=message.request_id, scenes=self._engine.scenes())
 
     def _delete_scene(
         self, client: bytes, known: _Client, message: messages.DeleteScene, frames: list[Part]
     ) -> messages.Scenes:
-        raise UserError("scene.unknown", f"There is no scene '{message.scene}'.")
+        if message.scene not in {info.scene for info in self._engine.scenes()}:
+            raise UserError("scene.unknown", f"There is no scene '{message.scene}'.")
+        self._engine.control(message.scene, "delete")
+        return messages.Scenes(request_id=message.request_id, scenes=self._engine.scenes())
 
     def _release(self, client: bytes, known: _Client, message: messages.Release, frames: list[Part]) -> None:
         def done(freed_mb: float) -> None:

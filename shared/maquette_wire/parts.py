@@ -13,6 +13,11 @@ from .arrays import ArrayRef, Digest
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
+FilePath = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}){0,3}\Z"),
+]
+"""below a folder: at most four names, none of which begins with a dot"""
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=16384)]
 Row = tuple[float, float, float, float]
 Matrix = tuple[Row, Row, Row, Row]
@@ -51,7 +56,7 @@ class BlobOffset(Record, frozen=True):
 
 
 class Camera(Record, frozen=True):
-    """A pinhole camera."""
+    """A camera: OpenGL axes, lens in pixels."""
 
     world_from_camera: Matrix
     fl_x: float
@@ -64,6 +69,14 @@ class Camera(Record, frozen=True):
     height: Pixels
     time: float | None = None
     """in the data set's own unit; None for a still scene"""
+    name: Text = ""
+    """of the picture that belongs to it"""
+    model: Literal["pinhole", "opencv", "fisheye"] = "pinhole"
+    distortion: Annotated[tuple[float, ...], msgspec.Meta(max_length=6)] = ()
+    """opencv: k1, k2, k3, k4, p1, p2; fisheye: k1 to k4 of OpenCV's fisheye; none for pinhole"""
+    split: Literal["train", "val", "test"] = "train"
+    loss_weight: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    """of each pixel while learning"""
 
 
 class MeshInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="mesh"):
@@ -114,12 +127,27 @@ class CamerasInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Cameras, in the order in which images, depths and motion vectors are given."""
 
     cameras: Annotated[tuple[Camera, ...], msgspec.Meta(max_length=10_000)]
+    name: Text = ""
+    """of the data set"""
+    up: Vector | None = None
+    """unit vector in world coordinates; None: the cameras' mean up"""
+    near: float | None = None
+    """depth at which anything begins, in world units; None when nothing is known"""
+    far: float | None = None
+    background: Literal["white", "black"] | None = None
+    """what transparent pixels are meant to show"""
+    low: Vector | None = None
+    """least corner of a box round what matters; None when nothing is known"""
+    high: Vector | None = None
 
 
 class ImagesInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="images"):
     """Pictures that belong to the cameras."""
 
     images: Annotated[tuple[BlobRef, ...], msgspec.Meta(max_length=10_000)]
+    """PNG, JPEG or WebP files"""
+    masks: Annotated[tuple[BlobRef | None, ...], msgspec.Meta(max_length=10_000)] = ()
+    """none at all, or one a picture: black pixels are ignored"""
 
 
 class DepthsInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="depths"):
@@ -150,10 +178,19 @@ class SketchInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     parts: Annotated[tuple[SketchPart, ...], msgspec.Meta(max_length=1000)]
 
 
-class SceneInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="scene"):
-    """A scene that the server has."""
+class SceneFile(Record, frozen=True):
+    """One file of a scene's folder."""
 
-    scene: Id
+    path: FilePath
+    file: BlobRef
+
+
+class SceneInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="scene"):
+    """A scene: one that a job of the server made, or the files of a scene's folder."""
+
+    scene: Id | None = None
+    """id of the job"""
+    files: Annotated[tuple[SceneFile, ...], msgspec.Meta(max_length=20_000)] = ()
 
 
 Input = (
@@ -174,8 +211,8 @@ class ResultItem(Record, frozen=True):
     """One thing a job gives back: a file by content, or an array (`dtype` and `shape` set)."""
 
     role: ResultRole
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
-    """file name, such as texture.png"""
+    name: FilePath
+    """file name, such as texture.png; of a scene the path below its folder"""
     digest: Digest
     size: Count
     dtype: str = ""

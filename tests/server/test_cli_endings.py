@@ -126,8 +126,8 @@ def test_a_failing_write_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     assert (out / "x.png").read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "../x"])
-def test_a_result_cannot_name_a_path(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["..", ".hidden", "../x", "/x", "a//b", "a/../x", "a/.b", "a\\b"])
+def test_a_result_cannot_name_a_path_outside_or_hidden(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="file name"):
         outputs.write(tmp_path / "out", {name: b""}, {})
     assert not (tmp_path / "out").exists()

@@ -5,11 +5,11 @@ from typing import Annotated
 import maquette_wire
 import typer
 
-from . import doctor, jobs, models, paint, serve
+from . import dataset, doctor, jobs, models, paint, reconstruct, render, serve
 
 app = typer.Typer(
     name="maquette",
-    help="Paint meshes from words, alone or with a server that Blender works with.",
+    help="Paint meshes from words, learn scenes from photographs; alone or with a server for Blender.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -29,11 +29,15 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Paint meshes from words, alone or with a server that Blender works with."""
+    """Paint meshes from words and learn scenes from photographs, alone or beside Blender."""
 
 
 app.command("paint")(paint.paint)
+app.command("reconstruct")(reconstruct.reconstruct)
+app.command("render")(render.render)
+app.command("evaluate")(render.evaluate)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
+app.add_typer(dataset.app, name="dataset")

@@ -197,11 +197,13 @@ def _prepare(out: Path, ticket: Ticket, made: Sequence[Path]) -> None:
         raise outputs.unusable(out, error) from error
 
 
-def ticket_for(mesh_path: Path, device: str, settings: config.Config, models: dict[str, str]) -> Ticket:
+def ticket_for(
+    mesh_path: Path | None, device: str, settings: config.Config, models: dict[str, str]
+) -> Ticket:
     """The ticket of a new job. Raises OSError when the mesh file is gone."""
     return Ticket(
-        mesh_path=str(mesh_path.absolute()),
-        mesh_digest=digest_of(mesh_path.read_bytes()),
+        mesh_path=str(mesh_path.absolute()) if mesh_path else "",
+        mesh_digest=digest_of(mesh_path.read_bytes()) if mesh_path else "",
         device=device,
         threads=settings.torch_threads,
         models=models,
@@ -259,7 +261,7 @@ def _see_through(engine: engines.JobEngine, job_id: str, out: Path, ticket: Tick
             out,
             result,
             lambda item: engine.blob_path(item.digest),
-            Path(ticket.mesh_path),
+            Path(ticket.mesh_path) if ticket.mesh_path else None,
             ticket.mesh_digest,
         )
     except (UserError, OSError) as error:

@@ -71,14 +71,15 @@ def write(out: Path, files: Mapping[str, bytes | Path], report: Mapping[str, Any
     Raises UserError `output.unusable`, OSError when the disk is full. Nothing half-written stays behind.
     """
     for name in files:
-        if name.startswith(".") or Path(name).name != name:
+        if any(part in ("", "..") or part.startswith(".") for part in name.split("/")) or "\\" in name:
             raise UserError("protocol.bad", f"A result came with the file name {name!r}.")
     made = not out.exists()
     contents = {**files, REPORT: json.dumps(report, indent=2, ensure_ascii=False).encode() + b"\n"}
-    parts = {name: out / f".{name}.part" for name in contents}
+    parts = {name: (out / name).with_name(f".{Path(name).name}.part") for name in contents}
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
+            parts[name].parent.mkdir(parents=True, exist_ok=True)
             with parts[name].open("wb") as file:
                 _fill(file.fileno(), content)
         for name, part in parts.items():

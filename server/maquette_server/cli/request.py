@@ -1,4 +1,5 @@
-"""What `paint` asks for, read and checked before anything is started: a Submit with its blobs.
+"""What a command asks for. What `paint` does, read and checked before anything is started: a Submit with
+its blobs.
 
 All of it is refused here that can be known without loading a model, as a UserError.
 """
@@ -23,11 +24,13 @@ _MAX_IMAGE = 256 * 1024 * 1024  # bytes of a texture or mask file
 
 @dataclass(frozen=True)
 class Request:
-    """One job, ready to be submitted. `blobs` by digest; `mesh_path` is for writing the mesh back as OBJ."""
+    """One job, ready to be submitted. `blobs` by digest; `mesh_path`, if any, is for writing the mesh back as
+    OBJ.
+    """
 
     submit: messages.Submit
     blobs: dict[str, bytes]
-    mesh_path: Path
+    mesh_path: Path | None
     notes: tuple[str, ...]
 
 

@@ -8,7 +8,7 @@ from maquette_wire import arrays, messages
 
 from . import outputs
 
-WRITTEN = frozenset({"texture", "mesh", "images", "video"})
+WRITTEN = frozenset({"texture", "mesh", "images", "video", "scene", "figures"})
 """roles whose items are files of the folder"""
 NEEDED = WRITTEN | {"uv"}
 

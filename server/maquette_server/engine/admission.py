@@ -2,7 +2,7 @@
 are not there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -39,8 +39,8 @@ def check(
         if roles.count(role) > 1:
             raise UserError("input.bad", f"There is more than one {role} where one is taken.")
     for item in request.inputs:
-        if isinstance(item, messages.SceneInput):
-            raise UserError("scene.unknown", f"There is no scene '{item.scene}'.")
+        if isinstance(item, messages.SceneInput) and not item.files:
+            raise UserError("scene.unknown", f"There is no scene '{item.scene or ''}'.")
     for ref in references(request.inputs):
         expected = arrays.byte_count(ref.dtype, ref.shape) if isinstance(ref, arrays.ArrayRef) else ref.size
         if store.size(ref.digest) != expected:
@@ -49,6 +49,36 @@ def check(
     for name in names.values():
         config.check_model(name, models[name])
     return with_digests(names, models)
+
+
+def with_scenes(
+    request: messages.Submit, results: Callable[[str], tuple[messages.ResultItem, ...]]
+) -> messages.Submit:
+    """The request with the files of the scenes that it names by the job that made them.
+
+    results: of a job's id; empty when there is none. The request keeps the files, whatever becomes of the
+    job.
+    Raises UserError `scene.unknown`.
+    """
+    inputs = []
+    for item in request.inputs:
+        if isinstance(item, messages.SceneInput) and item.scene is not None:
+            made = [one for one in results(item.scene) if one.role == "scene"]
+            if item.files or not made:
+                raise UserError("scene.unknown", f"There is no scene '{item.scene}'.")
+            files = tuple(
+                messages.SceneFile(path=one.name, file=messages.BlobRef(digest=one.digest, size=one.size))
+                for one in made
+            )
+            item = messages.SceneInput(files=files)
+        inputs.append(item)
+    return msgspec.structs.replace(request, inputs=tuple(inputs))
+
+
+def same(known: messages.Submit, request: messages.Submit) -> bool:
+    """Whether a request is one that is known, whose scenes have been replaced by their files."""
+    named = any(isinstance(item, messages.SceneInput) and item.scene is not None for item in request.inputs)
+    return known == (msgspec.structs.replace(request, inputs=known.inputs) if named else request)
 
 
 def with_digests(

@@ -148,9 +148,10 @@ class JobEngine:
         """
         known = self._ledger.by_request.get(request.request_id)
         if known is not None:
-            if known.request != request:
+            if not admission.same(known.request, request):
                 raise UserError("protocol.bad", "The id of this request was used for another one.")
             return self._ledger.info(known)
+        request = admission.with_scenes(request, self._results_of)
         models = admission.check(request, self.methods, self._models, self.config.default_model, self.blobs)
         if len(self._ledger.queue) >= self.config.limits.jobs:
             raise UserError(
@@ -162,6 +163,10 @@ class JobEngine:
         self._ledger.add(job)
         log.info("job %s: %s queued", job.job_id, request.method)
         return self._ledger.info(job)
+
+    def _results_of(self, job_id: str) -> tuple[messages.ResultItem, ...]:
+        job = self._ledger.jobs.get(job_id)
+        return tuple(job.results) if job is not None and job.state == "succeeded" else ()
 
     def control(self, job_id: str, action: Action, position: int = 0) -> messages.JobInfo | None:
         """A command to a job; None after `delete`. Raises UserError `job.unknown`, `job.wrong_state`."""
@@ -188,6 +193,11 @@ class JobEngine:
     def view(self, job_id: str) -> messages.JobInfo:
         """One job. Raises UserError `job.unknown`."""
         return self._ledger.info(self._ledger.job(job_id))
+
+    def scenes(self) -> tuple[messages.SceneInfo, ...]:
+        """The scenes that jobs have made, newest first."""
+        made = (job for job in self.list() if any(item.role == "scene" for item in job.results))
+        return tuple(messages.SceneInfo(scene=job.job_id, name=job.label) for job in made)
 
     def models(self) -> tuple[messages.ModelInfo, ...]:
         """All models."""

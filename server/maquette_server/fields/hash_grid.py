@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -82,6 +83,23 @@ class Settings:
             start += rows
         return tuple(found)
 
+    @cached_property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Scale, side, first row, rows and density of each level, as `grid_kernels` takes them."""
+        return (
+            np.array([level.scale for level in self.table], np.float32),
+            np.array([level.side for level in self.table], np.int64),
+            np.array([level.rows.start for level in self.table], np.int64),
+            np.array([level.size for level in self.table], np.uint32),
+            np.array([level.dense for level in self.table], np.bool_),
+        )
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """The levels such that every run of them has fine ones, which take longer, and coarse ones."""
+        halves = np.arange(self.levels)
+        return np.concatenate([halves[::2], halves[1::2][::-1]]).astype(np.int64)
+
 
 class HashGrid(torch.nn.Module):
     """The grid as a module; `table` [rows of all levels, F] is its only parameter."""
@@ -101,12 +119,24 @@ class HashGrid(torch.nn.Module):
         Raises ValueError for points of another shape, dtype or range.
         """
         self._check(points)
+        if self._compiled(points):
+            compiled: Tensor = _Compiled.apply(self.table, points.contiguous(), self.settings)
+            return compiled
         corners: list[Tensor] = []
         for level in self.settings.table:
             index, weight = corners_of(points, level, self.settings.log2_rows)
             corners += [index, weight.to(self.table.dtype)]
         found: Tensor = _WeightedRows.apply(self.table, self.settings.table, *corners)
         return found
+
+    def _compiled(self, points: Tensor) -> bool:
+        """Whether the kernels for a CPU serve: in three dimensions, without a gradient for the points."""
+        return (
+            self.settings.dimensions == 3
+            and points.device.type == self.table.device.type == "cpu"
+            and points.dtype == self.table.dtype == torch.float32
+            and not (points.requires_grad and torch.is_grad_enabled())
+        )
 
     def _check(self, points: Tensor) -> None:
         dimensions = self.settings.dimensions
@@ -151,6 +181,37 @@ def corners_of(points: Tensor, level: Level, log2_rows: int) -> tuple[Tensor, Te
     rows = torch.stack(index, 1)
     rows = rows.remainder_(level.size) if level.dense else rows.bitwise_and_(mask)
     return rows, torch.stack(weight, 1)
+
+
+class _Compiled(torch.autograd.Function):
+    """The lookup by `grid_kernels`."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, points: Tensor, settings: Settings) -> Tensor:
+        from . import grid_kernels  # numba takes half a second to import
+
+        ctx.settings = settings
+        ctx.save_for_backward(points)
+        ctx.table_shape = table.shape
+        found = points.new_empty(len(points), settings.width)
+        grid_kernels.encode(points.numpy(), table.detach().numpy(), *settings.arrays, found.numpy())
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        from . import grid_kernels
+
+        (points,) = ctx.saved_tensors
+        total = gradient.new_zeros(ctx.table_shape)
+        grid_kernels.add_gradient(
+            points.numpy(),
+            gradient.contiguous().numpy(),
+            *ctx.settings.arrays,
+            ctx.settings.order,
+            total.numpy(),
+        )
+        return total, None, None
 
 
 class _WeightedRows(torch.autograd.Function):

@@ -114,6 +114,8 @@ class RunContext:
     timer: Timer
     state: State | None = None
     """the checkpoint to go on from"""
+    path: Callable[[Any], Any] | None = None
+    """BlobRef -> where the file lies (pathlib.Path), to be read and nothing else"""
 
 
 Run = Generator[Step, bool | None, Result]

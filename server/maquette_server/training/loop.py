@@ -38,9 +38,15 @@ class Task(Protocol):
 
 
 def optimise(
-    task: Task, start: int, total: int, stage: str, snapshot: Callable[[int], Snapshot] | None
+    task: Task,
+    start: int,
+    total: int | Callable[[int], int],
+    stage: str,
+    snapshot: Callable[[int], Snapshot] | None,
 ) -> Part[int]:
     """Steps `start` to `total`; yields after each one. Returns how many were done in all.
+
+    total: a number, or what says after any number of steps how many there will be (as many: it is over).
 
     Raises UserError `model.bad` when the losses are not finite again and again.
     """
@@ -52,10 +58,10 @@ def optimise(
 
     step = start
     losses: Mapping[str, float] = {}
-    while step < total:
+    while step < (expected := total if isinstance(total, int) else total(step)):
         task.advance(step)
         step += 1
-        if step % _CHECK_EVERY == 0 or step == total:
+        if step % _CHECK_EVERY == 0 or step == expected:
             losses = task.losses()
             if _finite(losses):
                 good, good_step = task.state(), step
@@ -70,7 +76,7 @@ def optimise(
                 log.warning("losses are not finite at step %d; going back to step %d", step, good_step)
                 task.rewind(good)
                 step = good_step
-        if (yield Step(step, total, stage, losses, state=state, snapshot=snapshot)):
+        if (yield Step(step, expected, stage, losses, state=state, snapshot=snapshot)):
             break
     return step
 

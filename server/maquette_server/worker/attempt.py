@@ -111,6 +111,7 @@ class Attempt:
             inputs={admission.role_of(item): item for item in request.inputs},
             array=lambda ref: arrays.from_bytes(ref.dtype, ref.shape, self._blob(ref.digest)),
             file=lambda ref: self._blob(ref.digest),
+            path=lambda ref: blobs.path_of(Path(self.request.blob_folder), ref.digest),
             seed=request.seed,
             device=self._device,
             model=self._model,

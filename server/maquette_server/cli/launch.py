@@ -1,0 +1,74 @@
+"""Starts a job of a command and leaves its result in a folder: in this process, or at a server."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from maquette_wire import messages
+from maquette_wire.errors import UserError
+
+Server = Annotated[
+    str, typer.Option("--server", envvar="MAQUETTE_SERVER", help="Address of a running server, HOST:PORT.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a progress bar.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; without --server only.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1)]
+
+
+def check(place: Path, server: str, device: str) -> None:
+    """What can be refused before anything is read. Raises UserError `output.unusable`, `params.bad`."""
+    from . import local, outputs
+
+    outputs.check(place)
+    if server and device:
+        raise UserError(
+            "params.bad",
+            "--device is the server's to choose.",
+            hint="Start the server with --device, or leave it out.",
+        )
+    if not server:
+        local.check(place)
+
+
+def run(
+    place: Path,
+    method: str,
+    label: str,
+    params: dict[str, Any],
+    inputs: tuple[messages.Input, ...],
+    blobs: dict[str, bytes],
+    *,
+    server: str,
+    device: str,
+    as_json: bool,
+    seed: int = 0,
+    notes: tuple[str, ...] = (),
+) -> None:
+    """Runs the job to its end. params: None stands for the default. Raises as `local` and `remote` do."""
+    from .. import config
+    from ..methods import base
+    from . import local, progress, remote, request
+
+    settings = config.load(config.data_folder())
+    given = {name: value for name, value in params.items() if value is not None}
+    base.discover(settings.method_packages)[method].read_params(given)
+    asked = request.Request(
+        messages.Submit(
+            request_id=secrets.token_hex(16),
+            method=method,
+            label=label,
+            params=given,
+            inputs=inputs,
+            seed=seed,
+        ),
+        blobs,
+        None,
+        notes,
+    )
+    with progress.Reporter(as_json) as show:
+        if server:
+            remote.run(server, place, asked, "", show)
+        else:
+            ticket = local.ticket_for(None, device or "auto", settings, {})
+            local.start(place, asked, ticket, settings, "", show)

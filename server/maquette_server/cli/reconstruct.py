@@ -1,0 +1,72 @@
+"""`maquette reconstruct`: a radiance field from photographs with known cameras."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import endings, launch
+
+
+class Field(StrEnum):
+    """What learns."""
+
+    grid = "grid"
+    mip = "mip"
+
+
+class Bounds(StrEnum):
+    """What the photographs show."""
+
+    auto = "auto"
+    object = "object"
+    unbounded = "unbounded"
+
+
+@endings.ended
+def reconstruct(
+    dataset: Annotated[Path, typer.Argument(help="Folder of nerfstudio, Blender, LLFF or COLMAP form.")],
+    out: Annotated[str, typer.Option(metavar="PATH", help="Folder for the scene.")],
+    field: Annotated[Field, typer.Option(help="Fast grid, or mip-NeRF.")] = Field.grid,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds of optimisation instead.")] = None,
+    reduce: Annotated[int, typer.Option(help="Divide the pictures' sides by this.")] = 1,
+    bounds: Annotated[Bounds, typer.Option(help="An object in a box, or a whole place.")] = Bounds.auto,
+    appearance: Annotated[bool, typer.Option(help="Allow for pictures of different exposure.")] = False,
+    seed: launch.Seed = 0,
+    device: launch.Device = "",
+    server: launch.Server = "",
+    as_json: launch.Json = False,
+) -> None:
+    """Learn a scene from the posed photographs of DATASET; --out is then a folder for render and evaluate."""
+    from . import captures, outputs
+
+    place = outputs.folder(out)
+    launch.check(place, server, device)
+    from ..datasets import opening
+
+    found = opening.read(dataset)
+    blobs: captures.Blobs = {}
+    inputs = captures.data_set(found, blobs)
+    params = {
+        "field": field.value,
+        "steps": steps,
+        "seconds": seconds,
+        "reduce": reduce,
+        "bounds": bounds.value,
+        "appearance": appearance,
+    }
+    launch.run(
+        place,
+        "reconstruct",
+        found.folder.resolve().name,
+        params,
+        inputs,
+        blobs,
+        server=server,
+        device=device,
+        as_json=as_json,
+        seed=seed,
+        notes=found.notes,
+    )

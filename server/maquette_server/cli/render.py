@@ -1,0 +1,152 @@
+"""`maquette render` and `maquette evaluate`: looking at a scene, and measuring it."""
+
+import re
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from maquette_wire import messages
+from maquette_wire.errors import UserError
+
+from . import endings, launch
+
+_PATH = re.compile(r"(turntable|spiral)(?::(\d+))?")
+_SPLITS = ("train", "val", "test")
+SceneFolder = Annotated[Path, typer.Argument(help="Folder that maquette reconstruct has written.")]
+
+
+class Split(StrEnum):
+    """Which pictures."""
+
+    test = "test"
+    val = "val"
+    train = "train"
+
+
+@endings.ended
+def render(
+    scene: SceneFolder,
+    cameras: Annotated[str, typer.Option(help="Camera file, turntable[:N], spiral[:N], train, val or test.")],
+    out: Annotated[str, typer.Option(metavar="PATH", help="Folder for pictures, or a FILE.mp4.")],
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT in pixels.")] = "",
+    scale: Annotated[float, typer.Option(help="Factor of both sides.")] = 1.0,
+    elevation: Annotated[float, typer.Option(help="Degrees above the ground, of a turntable.")] = 20.0,
+    fps: Annotated[float | None, typer.Option(help="Pictures a second, of a film.")] = None,
+    depth: Annotated[bool, typer.Option(help="Depth too: EXR files, or FILE.depth.mp4.")] = False,
+    transparent: Annotated[bool, typer.Option(help="Keep transparency in pictures.")] = False,
+    device: launch.Device = "",
+    server: launch.Server = "",
+    as_json: launch.Json = False,
+) -> None:
+    """Render SCENE from cameras, or along a path round it."""
+    from . import captures, outputs
+
+    target = outputs.folder(out)
+    film = target.suffix.lower() == ".mp4"
+    place = _beside(target) if film else target
+    launch.check(place, server, device)
+    params: dict[str, object] = {"scale": scale, "elevation": elevation, "depth": depth}
+    params |= {"transparent": transparent, "video": film}
+    params["width"], params["height"] = _size(size)
+    blobs: captures.Blobs = {}
+    inputs: tuple[messages.Input, ...] = (captures.scene(scene, blobs, pictures=False),)
+    named = _PATH.fullmatch(cameras)
+    if named:
+        params["path"], params["frames"] = named[1], int(named[2]) if named[2] else None
+    elif cameras in _SPLITS:
+        params["path"] = cameras
+    else:
+        given, rate = _given(Path(cameras))
+        inputs += (given,)
+        params["path"], params["fps"] = "given", rate
+    params["fps"] = fps if fps is not None else params.get("fps")
+    launch.run(
+        place,
+        "render",
+        scene.resolve().name,
+        params,
+        inputs,
+        blobs,
+        server=server,
+        device=device,
+        as_json=as_json,
+    )
+    if film:
+        _moved(place, target, {"render.mp4": "", "depth.mp4": ".depth.mp4"})
+
+
+@endings.ended
+def evaluate(
+    scene: SceneFolder,
+    out: Annotated[
+        str, typer.Option(metavar="PATH", help="REPORT.json; a sheet of pictures lies beside it.")
+    ],
+    split: Annotated[Split, typer.Option(help="Which pictures to compare with.")] = Split.test,
+    most: Annotated[int | None, typer.Option(help="At most so many pictures, evenly spread.")] = None,
+    device: launch.Device = "",
+    server: launch.Server = "",
+    as_json: launch.Json = False,
+) -> None:
+    """Compare renders of SCENE with its photographs: PSNR, SSIM, by picture, by size and in the mean."""
+    from . import captures, outputs
+
+    target = outputs.folder(out)
+    place = _beside(target)
+    launch.check(place, server, device)
+    blobs: captures.Blobs = {}
+    inputs = (captures.scene(scene, blobs, pictures=True),)
+    launch.run(
+        place,
+        "evaluate",
+        scene.resolve().name,
+        {"split": split.value, "most": most},
+        inputs,
+        blobs,
+        server=server,
+        device=device,
+        as_json=as_json,
+    )
+    _moved(place, target, {"evaluation.json": "", "sheet.png": ".sheet.png"})
+
+
+def _beside(target: Path) -> Path:
+    """The folder in which the job of a command works whose result is a file."""
+    if target.is_dir():
+        raise UserError("output.unusable", f"'{target}' is a folder.", hint="Name a file with --out.")
+    return target.with_name(f"{target.name}.job")
+
+
+def _moved(place: Path, target: Path, names: dict[str, str]) -> None:
+    """Brings the files out of the working folder; the report comes as TARGET.report.json."""
+    for name, ending in {**names, "report.json": ".report.json"}.items():
+        if (place / name).is_file():
+            (place / name).replace(target.with_name(target.name + ending))
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def _size(text: str) -> tuple[int | None, int | None]:
+    if not text:
+        return None, None
+    found = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text.strip())
+    if found is None or 0 in (int(found[1]), int(found[2])):
+        raise UserError("params.bad", f"{text!r} is no size.", hint="Write it as 640x480.")
+    return int(found[1]), int(found[2])
+
+
+def _given(path: Path) -> tuple[messages.CamerasInput, float | None]:
+    """Cameras of a camera path JSON, or of a data set's own file."""
+    from . import captures
+
+    if path.name.startswith("transforms") or path.is_dir():
+        from ..datasets import opening
+
+        blobs: captures.Blobs = {}
+        found, _ = captures.data_set(opening.read(path), blobs)
+        assert isinstance(found, messages.CamerasInput)
+        return found, None
+    from ..cameras import paths
+
+    read = paths.load(path)
+    return captures.cameras(read.stops), read.fps

@@ -1,0 +1,97 @@
+"""The fast field: a hash grid with two small networks (Mueller et al., arXiv:2201.05989, section 5.4).
+
+One network turns a point's features into the density and a code, the other the code and the direction into a
+colour. Coarse levels serve all footprints; a level whose cells are smaller than the pixel's footprint fades
+out (Zip-NeRF's down-weighting, arXiv:2304.06706, section 2: the share of a Gaussian that stays in a cell), so
+that one ray a pixel sees the scene without what a pixel of that size cannot resolve.
+"""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import hash_grid, mlp, spherical_harmonics
+
+_MOST_LOG_DENSITY = 12.0  # e^12 is opaque in any step; its gradient still fits float32
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of the field."""
+
+    grid: hash_grid.Settings = field(
+        default_factory=lambda: hash_grid.Settings(levels=8, features=2, log2_rows=18, growth=1.4)
+    )
+    width: int = 64
+    code: int = 15  # numbers that the density's network hands to the colour's
+    appearances: int = 0  # pictures that each have a code of their own; 0 for none
+    appearance: int = 8  # numbers of such a code
+    smooth: bool = True  # levels fade with the footprint
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> "Settings":
+        """The settings that `as_json` gave. Raises ValueError, TypeError for others."""
+        return cls(**{**saved, "grid": hash_grid.Settings(**saved["grid"])})
+
+
+class GridField(torch.nn.Module):
+    """Density and colour of points of the unit cube."""
+
+    def __init__(self, settings: Settings, *, generator: torch.Generator | None = None) -> None:
+        """generator: of the first weights; on the CPU."""
+        super().__init__()
+        self.settings = settings
+        extra = settings.appearance if settings.appearances else 0
+        self.grid = hash_grid.HashGrid(settings.grid, generator=generator)
+        self.density = mlp.Mlp(
+            settings.grid.width, 1 + settings.code, width=settings.width, hidden=1, generator=generator
+        )
+        self.colour = mlp.Mlp(
+            settings.code + spherical_harmonics.WIDTH + extra,
+            3,
+            width=settings.width,
+            hidden=2,
+            generator=generator,
+        )
+        self.appearance = torch.nn.Parameter(torch.zeros(settings.appearances, extra))
+        scales = torch.tensor([level.scale for level in settings.grid.table])
+        self._scales: Tensor
+        self.register_buffer("_scales", scales, persistent=False)
+
+    def forward(
+        self, points: Tensor, spreads: Tensor, directions: Tensor, pictures: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Densities [P] (of the field's frame) and colours [P, 3] of points [P, 3] in the unit cube.
+
+        spreads: [P], see `rendering.marching.Samples`.  directions: [P, 16], `spherical_harmonics.basis` of
+        the unit directions.  pictures: [P], numbers of the pictures whose appearance is meant; None for
+        their mean.
+        """
+        code = self.code(points, spreads)
+        parts = [code[:, 1:], directions]
+        if self.settings.appearances:
+            known = self.appearance[pictures] if pictures is not None else self.appearance.mean(0)
+            parts.append(known.expand(len(points), -1))
+        return density(code), torch.sigmoid(self.colour(torch.cat(parts, 1)))
+
+    def code(self, points: Tensor, spreads: Tensor) -> Tensor:
+        """[P, 1 + code]: the logarithm of the density, and what the colour's network gets."""
+        features = self.grid(points)
+        if self.settings.smooth:
+            kept = torch.erf(1 / (math.sqrt(8) * spreads[:, None].clamp(min=1e-9) * self._scales))
+            per_level = features.view(len(points), self.settings.grid.levels, self.settings.grid.features)
+            features = (per_level * kept[..., None]).flatten(1)
+        found: Tensor = self.density(features)
+        return found
+
+
+def density(code: Tensor) -> Tensor:
+    """Densities [P] of codes [P, 1 + code]."""
+    return torch.exp(code[:, 0].clamp(max=_MOST_LOG_DENSITY))

@@ -1,0 +1,23 @@
+"""How close a scene's renders come to photographs that it has, or has not, learnt from."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from .. import base
+
+
+class EvaluateParams(base.Params, frozen=True):
+    """Which pictures to compare with."""
+
+    split: Literal["test", "val", "train"] = "test"
+    most: Annotated[int, Meta(ge=1, le=100_000, description="Pictures, evenly spread")] | None = None
+
+
+METHOD = base.Method(
+    name="evaluate",
+    params=EvaluateParams,
+    needs=frozenset({"scene"}),
+    optional=frozenset(),
+    gives=frozenset({"images", "figures"}),
+)

@@ -1,0 +1,36 @@
+"""Reconstruction: photographs with known cameras become a radiance field that renders from anywhere."""
+
+from typing import Annotated, Literal
+
+from maquette_wire.errors import UserError
+from msgspec import Meta
+
+from .. import base
+
+
+class ReconstructParams(base.Params, frozen=True):
+    """What can be chosen. `steps` and `seconds` exclude each other; without either: the usual steps."""
+
+    field: Annotated[Literal["grid", "mip"], Meta(description="Fast grid, or mip-NeRF")] = "grid"
+    steps: Annotated[int, Meta(ge=1, le=2_000_000, description="Optimiser steps")] | None = None
+    seconds: Annotated[float, Meta(ge=1, le=7 * 86400, description="Seconds of optimisation")] | None = None
+    reduce: Annotated[int, Meta(ge=1, le=64, description="Divide the pictures' sides by this")] = 1
+    bounds: Annotated[
+        Literal["auto", "object", "unbounded"], Meta(description="An object in a box, or a whole place")
+    ] = "auto"
+    appearance: Annotated[bool, Meta(description="Allow for pictures of different exposure")] = False
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.seconds is not None:
+            raise UserError(
+                "params.bad", "Steps and seconds were both given.", hint="Give one of them, or neither."
+            )
+
+
+METHOD = base.Method(
+    name="reconstruct",
+    params=ReconstructParams,
+    needs=frozenset({"cameras", "images"}),
+    optional=frozenset(),
+    gives=frozenset({"scene", "images", "figures"}),
+)

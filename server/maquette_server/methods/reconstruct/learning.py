@@ -1,0 +1,160 @@
+"""From a data set to a field that learns: pictures in memory, the field, its task, how long it goes on."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from maquette_wire.errors import UserError
+from numpy.typing import NDArray
+
+from ...datasets import pictures as loading
+from ...datasets.base import DataSet, Frame
+from ...fields import grid
+from ...rendering.posed import Posed
+from ...training import grid_training, pixels, seeds
+from .. import base, scene_input
+from . import space as spaces
+
+LOADING = base.Step(0, 0, "load")
+MOST_BYTES = 8 << 30  # of pictures in memory
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A data set with its training pictures in memory; frames have the lens of the picture as it is."""
+
+    dataset: DataSet
+    frames: tuple[Frame, ...]
+    pictures: tuple[Picture, ...]
+    known: tuple[NDArray[np.bool_] | None, ...]
+
+
+def capture(dataset: DataSet, reduce: int) -> base.Part[Capture]:
+    """Loads the training pictures. Raises UserError `dataset.*`."""
+    training = dataset.of("train")
+    if not training:
+        raise UserError(
+            "dataset.bad", "The data set has no picture to learn from.", hint="Put some into the train split."
+        )
+    frames, pictures, known = [], [], []
+    held = 0
+    for frame in training:
+        yield LOADING
+        picture = reduced(loading.load(frame), reduce)
+        height, width = picture.shape[:2]
+        frame = scene_input.loaded(frame, (width, height))
+        held += picture.nbytes
+        if held > MOST_BYTES:
+            raise UserError(
+                "dataset.bad",
+                f"The pictures of the data set take more than {MOST_BYTES >> 30} GiB.",
+                hint="Reduce them with --reduce 2 or more.",
+            )
+        frames.append(frame)
+        pictures.append(picture)
+        known.append(loading.load_mask(frame, width, height))
+    return Capture(dataset, tuple(frames), tuple(pictures), tuple(known))
+
+
+def reduced(picture: Picture, factor: int) -> Picture:
+    """Mean of factor x factor pixels, premultiplied, rounded; what does not fill a whole pixel is cut off.
+
+    Raises UserError `params.bad` when nothing is left.
+    """
+    if factor == 1:
+        return picture
+    height, width, channels = picture.shape
+    rows, columns = height // factor, width // factor
+    if not rows or not columns:
+        raise UserError(
+            "params.bad", f"A picture of {width} x {height} pixels cannot be divided by {factor}."
+        )
+    values = picture[: rows * factor, : columns * factor].astype(np.float32) / 255
+    if channels == 4:
+        values[..., :3] *= values[..., 3:]
+    mean = values.reshape(rows, factor, columns, factor, channels).mean((1, 3))
+    if channels == 4:
+        mean[..., :3] /= np.maximum(mean[..., 3:], 1e-6)
+    result: Picture = (mean.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    return result
+
+
+class Budget:
+    """How long to go on: steps, or seconds of optimisation (those before a pause included)."""
+
+    def __init__(self, steps: int | None, seconds: float | None, spent: float = 0.0) -> None:
+        self._steps, self._seconds, self.spent = steps, seconds, spent
+        self._began: float | None = None
+
+    def begin(self) -> None:
+        """Time counts from here."""
+        self._began = time.monotonic()
+
+    def hold(self) -> None:
+        """Time does not count until `begin`."""
+        if self._began is not None:
+            self.spent += time.monotonic() - self._began
+            self._began = None
+
+    def share(self, step: int) -> float:
+        """How much of it is over, 0..1."""
+        if self._steps is not None:
+            return min(1.0, step / self._steps)
+        assert self._seconds is not None
+        running = time.monotonic() - self._began if self._began is not None else 0.0
+        return min(1.0, (self.spent + running) / self._seconds)
+
+    def total(self, step: int) -> int:
+        """How many steps there will be in all, as far as one can say after `step` of them."""
+        if self._steps is not None:
+            return self._steps
+        share = self.share(step)
+        if share >= 1:
+            return step
+        return max(step + 1, round(step / share) if share > 0 else step + 1)
+
+
+def field_of(appearances: int, seed: int, device: torch.device) -> grid.GridField:
+    """A field that has learnt nothing."""
+    settings = grid.Settings(appearances=appearances)
+    generator = seeds.torch_generator(seed, "field", torch.device("cpu"))
+    return grid.GridField(settings, generator=generator).to(device)
+
+
+def pixels_of(captured: Capture, space: spaces.Space, device: torch.device) -> pixels.Pixels:
+    """The known pixels of the training pictures."""
+    found: Sequence[pixels.Picture] = [
+        pixels.Picture(Posed(frame.world_from_camera, frame.lens), picture, known, frame.loss_weight)
+        for frame, picture, known in zip(captured.frames, captured.pictures, captured.known, strict=True)
+    ]
+    try:
+        return pixels.Pixels(found, space.domain, space.near, space.far, device)
+    except ValueError as error:
+        raise UserError(
+            "dataset.bad",
+            "Nothing is left to learn from: the masks leave out every pixel.",
+            hint="Mend them.",
+        ) from error
+
+
+def task_of(
+    captured: Capture,
+    space: spaces.Space,
+    budget: Budget,
+    appearance: bool,
+    seed: int,
+    device: torch.device,
+) -> grid_training.GridTask:
+    """The field with its optimisers."""
+    return grid_training.GridTask(
+        field_of(len(captured.frames) if appearance else 0, seed, device),
+        pixels_of(captured, space, device),
+        space.domain,
+        space.steps,
+        grid_training.Settings(),
+        seed,
+        budget.share,
+    )

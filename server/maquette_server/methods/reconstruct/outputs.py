@@ -1,0 +1,148 @@
+"""What a reconstruction gives: the files of a scene's folder, and a picture to look at."""
+
+import uuid
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...datasets.base import DataSet, Frame
+from ...media import png
+from ...rendering import grid_render
+from ...rendering.posed import Posed
+from ...scenes import folder, grid_weights, runtime
+from ...training.grid_training import GridTask
+from .. import base, scene_input
+from .space import Space
+
+_PREVIEW_LONG = 480  # pixels
+
+
+def named(frames: Sequence[Frame], masks: bool = False) -> list[str]:
+    """A path in the scene's folder for each picture: its own name where that is one of its kind and plain."""
+    top = "masks" if masks else "images"
+    found: list[str] = []
+    for number, frame in enumerate(frames):
+        path = PurePosixPath(frame.name)
+        stem = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in path.stem)[:60]
+        name = f"{top}/{number:05d}_{stem or 'picture'}{_suffix(frame, masks)}"
+        found.append(name)
+    return found
+
+
+def _suffix(frame: Frame, masks: bool) -> str:
+    with (frame.mask if masks and frame.mask is not None else frame.image).open("rb") as file:
+        start = file.read(12)
+    if start.startswith(b"\x89PNG"):
+        return ".png"
+    return ".webp" if start[8:12] == b"WEBP" else ".jpg"
+
+
+def scene(
+    ctx: base.RunContext, dataset: DataSet, space: Space, task: GridTask, step: int, earlier: dict[int, bytes]
+) -> list[base.Item]:
+    """All files of the scene. earlier: weights of steps before, by step."""
+    settings = grid_weights.record(task.field, space.domain, space.steps, task.occupancy.occupied.shape[0])
+    name = scene_input.capture_name(ctx)
+    up = np.asarray(dataset.up, np.float64)
+    record = folder.SceneRecord(
+        format=folder.FORMAT,
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{ctx.seed} {name} {step} {space.domain}")),
+        name=name,
+        method="reconstruct",
+        created_by=scene_input.VERSION,
+        field=settings,
+        field_from_scene=folder.matrix(space.domain.field_from_scene),
+        up=folder.vector(up),
+        front=folder.vector(_front(up)),
+        aabb=_box(space),
+        near=space.near,
+        far=space.far,
+        background=dataset.background if dataset.background in ("white", "black") else "black",  # type: ignore[arg-type]
+        step=step,
+    )
+    names, masks = named(dataset.frames), named(dataset.frames, masks=True)
+    rows = tuple(
+        camera_record(number, frame, names[number], masks[number] if frame.mask is not None else None)
+        for number, frame in enumerate(dataset.frames)
+    )
+    items = [
+        base.Item("scene", "scene.json", folder.encode(record)),
+        base.Item("scene", "cameras.json", folder.encode(folder.Cameras(frames=rows))),
+    ]
+    weights = {**earlier, step: grid_weights.encode(task.field, task.occupancy.occupied)}
+    items += [base.Item("scene", folder.checkpoint_path(at), data) for at, data in weights.items()]
+    for frame, name, mask in zip(dataset.frames, names, masks, strict=True):
+        if frame.image.is_file():
+            items.append(base.Item("scene", name, frame.image.read_bytes()))
+        if frame.mask is not None:
+            items.append(base.Item("scene", mask, frame.mask.read_bytes()))
+    return items
+
+
+def camera_record(number: int, frame: Frame, image: str, mask: str | None) -> folder.CameraRecord:
+    """A frame as a row of cameras.json."""
+    lens = frame.lens
+    return folder.CameraRecord(
+        id=number,
+        image=image,
+        mask=mask,
+        w=lens.width,
+        h=lens.height,
+        fl_x=lens.focal_x,
+        fl_y=lens.focal_y,
+        cx=lens.centre_x,
+        cy=lens.centre_y,
+        camera_model=lens.model,  # type: ignore[arg-type]
+        distortion=lens.distortion,
+        transform_matrix=folder.matrix(frame.world_from_camera),
+        time=frame.time,
+        split=frame.split,  # type: ignore[arg-type]
+        level=frame.level,
+        name=frame.name,
+    )
+
+
+def view(task: GridTask, camera: Posed, space: Space, longest: int, background: str) -> NDArray[np.uint8]:
+    """The field as it is, from a camera, its long side at most `longest` pixels, u8 [H, W, 4], opaque."""
+    share = min(1.0, longest / max(camera.lens.width, camera.lens.height))
+    small = Posed(camera.world_from_camera, camera.lens.scaled(share))
+    field = grid_render.GridScene(task.field, task.occupancy.occupied, space.domain, space.steps)
+    from ...rendering.posed import CameraRays
+
+    device = task.occupancy.occupied.device
+    rays = CameraRays([small], space.domain, space.near, space.far, device).whole(0)
+    with torch.no_grad():
+        seen = grid_render.whole(list(field.tiles(rays)))
+    shape = (small.lens.height, small.lens.width)
+    frame = runtime.Frame(
+        seen.colours.reshape(*shape, 3).cpu().numpy(),
+        seen.opacities.reshape(shape).cpu().numpy(),
+        seen.depths.reshape(shape).cpu().numpy(),
+    )
+    picture = frame.over(background)
+    return np.dstack([picture, np.full(shape, 255, np.uint8)])
+
+
+def preview(task: GridTask, camera: Posed, space: Space, background: str) -> base.Item:
+    """preview.png."""
+    picture = view(task, camera, space, _PREVIEW_LONG, background)
+    return base.Item("scene", "preview.png", png.write(picture[..., :3]))
+
+
+def _front(up: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A direction square to up: -y where z is up, as Blender has it; +z where y is."""
+    for axis in ((0.0, -1.0, 0.0), (0.0, 0.0, 1.0)):
+        across = np.array(axis) - up * float(up @ np.array(axis))
+        if np.linalg.norm(across) > 0.5:
+            return across / np.linalg.norm(across)
+    raise AssertionError("two square directions cannot both be up")
+
+
+def _box(space: Space) -> tuple[folder.Vector, folder.Vector] | None:
+    if space.domain.unbounded:
+        return None
+    centre, half = np.asarray(space.domain.centre), 1 / space.domain.scale
+    return folder.vector(centre - half), folder.vector(centre + half)

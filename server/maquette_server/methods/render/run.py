@@ -1,0 +1,175 @@
+"""The story of a render: open the scene, find the cameras, look through each."""
+
+import io
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from maquette_wire.errors import UserError
+from numpy.typing import NDArray
+
+from ...cameras import paths
+from ...cameras.lens import Lens
+from ...cameras.pinhole import Pinhole
+from ...media import depth_picture, exr, png, video
+from ...rendering.posed import Posed
+from ...scenes import folder, runtime
+from .. import base, scene_input
+from . import RenderParams
+
+_MOST_PIXELS = 1 << 26  # of one picture
+_LOADING = base.Step(0, 0, "load")
+
+
+def run(ctx: base.RunContext) -> base.Run:
+    """See `methods.base`."""
+    params: RenderParams = ctx.params
+    ctx.timer.stage("load")
+    yield _LOADING
+    scene = runtime.open_scene(scene_input.scene_files(ctx), ctx.device)
+    for note in scene.notes:
+        ctx.warn("checkpoint.damaged", note)
+    cameras = [_sized(camera, params) for camera in _cameras(ctx, params, scene)]
+    yield _LOADING
+
+    ctx.timer.stage("render")
+    began = time.monotonic()
+    items: list[base.Item] = []
+    film: list[NDArray[np.uint8]] = []
+    depths: list[NDArray[np.float32]] = []
+    for number, camera in enumerate(cameras):
+        step = base.Step(number, len(cameras), "render")
+        frame: runtime.Frame | None = None
+        for frame in scene.tiles(camera):
+            if frame is None:
+                yield step
+        assert frame is not None
+        picture = frame.straight() if params.transparent else frame.over(scene.record.background)
+        if params.video:
+            film.append(picture[..., :3])
+            depths.append(frame.depths)
+        else:
+            items.append(base.Item("images", f"{number:05d}.png", png.write(picture)))
+            if params.depth:
+                items.append(base.Item("images", f"{number:05d}.exr", exr.write(frame.depths)))
+        yield base.Step(number + 1, len(cameras), "render")
+    seconds = time.monotonic() - began
+    ctx.timer.stage("write")
+    if params.video:
+        yield base.Step(len(cameras), len(cameras), "write")
+        items.append(base.Item("video", "render.mp4", _film(film, params.fps)))
+        if params.depth:
+            yield base.Step(len(cameras), len(cameras), "write")
+            items.append(base.Item("video", "depth.mp4", _film(list(_readable(depths)), params.fps)))
+    megapixels = sum(camera.lens.width * camera.lens.height for camera in cameras) / 1e6
+    figures = {
+        "frames": len(cameras),
+        "megapixels": round(megapixels, 4),
+        "seconds_per_megapixel": round(seconds / megapixels, 3),
+        "scene": scene.record.id,
+        "scene_step": scene.record.step,
+    }
+    return base.Result(items, figures, backends={"field": str(scene.record.field["type"])})
+
+
+def _film(frames: list[NDArray[np.uint8]], fps: float) -> bytes:
+    file = io.BytesIO()
+    try:
+        video.write(file, frames, fps)
+    except ValueError as error:
+        raise UserError(
+            "params.bad",
+            "The cameras have pictures of several sizes, which one film cannot show.",
+            hint="Give --size, or render into a folder.",
+        ) from error
+    return file.getvalue()
+
+
+def _readable(depths: list[NDArray[np.float32]]) -> Iterator[NDArray[np.uint8]]:
+    """All frames with the colours of one span of depths, so that the film does not flicker."""
+    everything = np.concatenate([depth.ravel()[:: max(1, depth.size // 4096)] for depth in depths])
+    near, far = depth_picture.span(everything[None]) if np.isfinite(everything).any() else (0.0, 1.0)
+    for depth in depths:
+        yield depth_picture.colour(depth, near=near, far=far)
+
+
+def _cameras(ctx: base.RunContext, params: RenderParams, scene: runtime.Scene) -> list[Posed]:
+    if params.path == "given":
+        return scene_input.given_cameras(ctx)
+    if params.path in ("train", "val", "test"):
+        found = [camera.posed() for camera in scene.cameras if camera.split == params.path]
+        if not found:
+            raise UserError(
+                "cameras.bad", f"The scene has no {params.path} cameras.", hint="Choose train, or a path."
+            )
+        return found
+    if not scene.cameras:
+        raise UserError("cameras.bad", "The scene has no cameras to go by.", hint="Give a camera file.")
+    stops = _turntable(params, scene) if params.path == "turntable" else _spiral(params, scene)
+    return [Posed(camera.world_from_camera, _lens(camera), at) for camera, at in stops]
+
+
+def _turntable(params: RenderParams, scene: runtime.Scene) -> list[paths.Stop]:
+    first = scene.cameras[0]
+    places = np.array([np.array(camera.transform_matrix)[:3, 3] for camera in scene.cameras])
+    target = np.asarray(scene.field.domain.centre)
+    radius = float(np.median(np.linalg.norm(places - target, axis=-1)))
+    fov = math.degrees(2 * math.atan(0.5 * first.h / first.fl_y))
+    return paths.turntable(
+        target,
+        radius,
+        scene.record.up,
+        params.frames,
+        params.elevation,
+        fov,
+        (first.w, first.h),
+        front=scene.record.front,
+    )
+
+
+def _spiral(params: RenderParams, scene: runtime.Scene) -> list[paths.Stop]:
+    cameras = [_pinhole(camera) for camera in scene.cameras if camera.split == "train"]
+    return paths.spiral(cameras, params.frames, up=scene.record.up)
+
+
+def _pinhole(camera: folder.CameraRecord) -> Pinhole:
+    """The camera without its distortion."""
+    return Pinhole(
+        np.array(camera.transform_matrix), camera.fl_x, camera.fl_y, camera.cx, camera.cy, camera.w, camera.h
+    )
+
+
+def _lens(camera: Pinhole) -> Lens:
+    return Lens(camera.width, camera.height, camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y)
+
+
+def _sized(camera: Posed, params: RenderParams) -> Posed:
+    """With the size that was asked for. One side keeps the shape; both crop or widen round the middle."""
+    lens = camera.lens
+    width, height = params.width, params.height
+    if width is not None and height is not None:
+        factor = height / lens.height
+        lens = Lens(
+            width,
+            height,
+            lens.focal_x * factor,
+            lens.focal_y * factor,
+            lens.centre_x * factor + (width - lens.width * factor) / 2,
+            lens.centre_y * factor,
+            lens.model,
+            lens.distortion,
+        )
+    elif width is not None:
+        lens = lens.scaled(width / lens.width)
+    elif height is not None:
+        lens = lens.scaled(height / lens.height)
+    if params.scale != 1:
+        lens = lens.scaled(params.scale)
+    if lens.width * lens.height > _MOST_PIXELS:
+        raise UserError(
+            "params.bad",
+            f"A picture of {lens.width} x {lens.height} pixels is too large.",
+            hint="Choose less.",
+        )
+    return Posed(camera.world_from_camera, lens, camera.time)

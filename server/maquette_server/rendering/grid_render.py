@@ -1,0 +1,63 @@
+"""Pictures of a grid field: rays in tiles, marched, looked up, composited."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..fields import grid, spherical_harmonics
+from ..fields.domain import Domain
+from . import marching, packed
+from .rays import Rays
+
+TILE = 4096  # rays at once
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What R rays see."""
+
+    colours: Tensor  # [R, 3], premultiplied: nothing lies behind
+    opacities: Tensor  # [R]
+    depths: Tensor  # [R], mean t of what is seen; infinite where nothing is
+
+
+@dataclass(frozen=True)
+class GridScene:
+    """A grid field with all that is needed to look at it."""
+
+    field: grid.GridField
+    occupied: Tensor  # bool [G, G, G]
+    domain: Domain
+    steps: marching.Steps
+
+    @torch.no_grad()
+    def see(self, rays: Rays) -> Seen:
+        """R rays in the field's frame."""
+        shifts = torch.full_like(rays.near, 0.5)
+        samples = marching.march(rays, shifts, self.occupied, self.domain, self.steps)
+        count = len(rays)
+        directions = torch.nn.functional.normalize(rays.directions, dim=-1)
+        basis = spherical_harmonics.basis(directions)[samples.rays]
+        densities, colours = self.field(samples.points, samples.spreads, basis)
+        nothing = rays.origins.new_zeros(count, 3)
+        seen, opacities, weights = packed.composite(
+            densities, colours, samples.lengths, samples.offsets, nothing
+        )
+        depths = packed.along(samples.places, weights, samples.rays, count) / opacities.clamp(min=1e-6)
+        return Seen(seen, opacities, torch.where(opacities > 1e-3, depths, torch.inf))
+
+    def tiles(self, rays: Rays) -> Iterator[Seen]:
+        """`see` in pieces of TILE rays, in order."""
+        for part in rays.chunks(TILE):
+            yield self.see(part)
+
+
+def whole(tiles: list[Seen]) -> Seen:
+    """Pieces put together."""
+    return Seen(
+        torch.cat([tile.colours for tile in tiles]),
+        torch.cat([tile.opacities for tile in tiles]),
+        torch.cat([tile.depths for tile in tiles]),
+    )

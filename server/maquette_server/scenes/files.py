@@ -1,0 +1,58 @@
+"""The files of a scene, wherever they lie: a folder of this machine, or a job's list of stored files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from maquette_wire.errors import UserError
+
+MAX_FILE = 2 << 30  # bytes
+
+
+class SceneFiles:
+    """Files by their paths below the scene's folder."""
+
+    def __init__(self, places: Mapping[str, Path], name: str) -> None:
+        """name: what the scene is called in sentences."""
+        self.places = dict(places)
+        self.name = name
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "SceneFiles":
+        """The files of a folder that `reconstruct` wrote. Raises UserError `scene.bad`."""
+        if not (folder / "scene.json").is_file():
+            raise UserError(
+                "scene.bad",
+                f"'{folder}' is no scene: it holds no scene.json.",
+                hint="Name a folder that maquette reconstruct has written.",
+            )
+        wanted = ["scene.json", "cameras.json"]
+        wanted += [str(path.relative_to(folder)) for path in sorted((folder / "checkpoints").glob("*/*"))]
+        for sub in ("images", "masks", "edited"):
+            wanted += [str(path.relative_to(folder)) for path in sorted((folder / sub).glob("*"))]
+        found = {Path(path).as_posix(): folder / path for path in wanted}
+        return cls({path: place for path, place in found.items() if place.is_file()}, str(folder))
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes. Raises UserError `scene.bad` when it is missing, unreadable or above 2 GiB."""
+        place = self.places.get(path)
+        if place is None:
+            raise UserError("scene.bad", f"The scene '{self.name}' lacks the file '{path}'.", hint=_AGAIN)
+        try:
+            if place.stat().st_size > MAX_FILE:
+                raise UserError(
+                    "scene.bad", f"'{path}' of the scene '{self.name}' is too large.", hint=_AGAIN
+                )
+            return place.read_bytes()
+        except OSError as error:
+            raise UserError(
+                "scene.bad",
+                f"'{path}' of the scene '{self.name}' cannot be read: {error.strerror}.",
+                hint=_AGAIN,
+            ) from error
+
+    def below(self, folder: str) -> list[str]:
+        """Paths of the files below a folder, sorted."""
+        return sorted(path for path in self.places if path.startswith(folder + "/"))
+
+
+_AGAIN = "Take another copy of the scene, or reconstruct it again."

@@ -1,0 +1,157 @@
+"""A scene as files: scene.json, cameras.json, pictures, checkpoints. Format 1.
+
+scene.json     what kind of field, where it lies, all that is needed to build it
+cameras.json   the cameras it was made from, each with its picture
+images/ masks/ the pictures, as they came
+checkpoints/<step>/field.safetensors    weights; the newest readable one counts
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from maquette_wire.errors import UserError
+from numpy.typing import NDArray
+
+from ..cameras.lens import Lens
+from ..rendering.posed import Posed
+from .files import SceneFiles
+
+FORMAT = 1
+Vector = tuple[float, float, float]
+Row = tuple[float, float, float, float]
+Matrix = tuple[Row, Row, Row, Row]
+
+
+class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Parent(_Struct, frozen=True, kw_only=True):
+    """The scene that this one was made from."""
+
+    id: str
+    name: str
+
+
+class SceneRecord(_Struct, frozen=True, kw_only=True):
+    """scene.json."""
+
+    format: int
+    id: str
+    kind: Literal["static", "moving"] = "static"
+    name: str = ""
+    method: str
+    parent: Parent | None = None
+    created_by: str
+    field: dict[str, Any]
+    """`type` and all that is needed to build it"""
+    field_from_scene: Matrix
+    up: Vector
+    front: Vector
+    aabb: tuple[Vector, Vector] | None = None
+    near: float
+    far: float
+    background: Literal["white", "black"]
+    time: tuple[float, float] | None = None
+    step: int
+    """of the newest checkpoint"""
+    moments: tuple[int, ...] = ()
+
+
+class CameraRecord(_Struct, frozen=True, kw_only=True):
+    """One frame of cameras.json; names as in transforms.json."""
+
+    id: Annotated[int, msgspec.Meta(ge=0)]
+    image: str | None = None
+    mask: str | None = None
+    w: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
+    h: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
+    fl_x: float
+    fl_y: float
+    cx: float
+    cy: float
+    camera_model: Literal["pinhole", "opencv", "fisheye"] = "pinhole"
+    distortion: tuple[float, ...] = ()
+    transform_matrix: Matrix
+    time: float | None = None
+    split: Literal["train", "val", "test"] = "train"
+    level: int = 0
+    name: str = ""
+
+    def posed(self) -> Posed:
+        """As a camera to look through. Raises UserError `dataset.bad` for numbers that no lens has."""
+        lens = Lens(
+            self.w, self.h, self.fl_x, self.fl_y, self.cx, self.cy, self.camera_model, self.distortion
+        )
+        return Posed(np.array(self.transform_matrix, np.float64), lens, self.time)
+
+
+class Cameras(_Struct, frozen=True, kw_only=True):
+    """cameras.json."""
+
+    frames: tuple[CameraRecord, ...]
+
+
+def read_record(files: SceneFiles) -> SceneRecord:
+    """scene.json. Raises UserError `scene.bad`, by name for another format."""
+    data = files.read("scene.json")
+    try:
+        number = msgspec.json.decode(data, type=_Numbered).format
+    except msgspec.MsgspecError as error:
+        raise _bad(files, f"scene.json cannot be read ({error})") from error
+    if number != FORMAT:
+        raise UserError(
+            "scene.bad",
+            f"The scene '{files.name}' has format {number}; this version reads format {FORMAT}.",
+            hint="Reconstruct it again, or use the version of Maquette that made it.",
+        )
+    try:
+        return msgspec.json.decode(data, type=SceneRecord)
+    except msgspec.MsgspecError as error:
+        raise _bad(files, f"scene.json is not as it should be ({error})") from error
+
+
+def read_cameras(files: SceneFiles) -> tuple[CameraRecord, ...]:
+    """cameras.json. Raises UserError `scene.bad`."""
+    try:
+        return msgspec.json.decode(files.read("cameras.json"), type=Cameras).frames
+    except msgspec.MsgspecError as error:
+        raise _bad(files, f"cameras.json is not as it should be ({error})") from error
+
+
+def checkpoint_path(step: int) -> str:
+    """Where the weights of a step lie."""
+    return f"checkpoints/{step:07d}/field.safetensors"
+
+
+def checkpoints(files: SceneFiles) -> list[str]:
+    """Paths of the weights, newest first."""
+    found = [path for path in files.below("checkpoints") if path.endswith("/field.safetensors")]
+    return sorted(found, reverse=True)
+
+
+def encode(record: SceneRecord | Cameras) -> bytes:
+    """As a file."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+
+
+def matrix(values: NDArray[np.floating]) -> Matrix:
+    """[4, 4] as plain numbers."""
+    rows: list[list[float]] = values.tolist()
+    return msgspec.convert(rows, Matrix)
+
+
+def vector(values: NDArray[np.floating]) -> Vector:
+    """[3] as plain numbers."""
+    return msgspec.convert(values.tolist(), Vector)
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    format: int
+
+
+def _bad(files: SceneFiles, what: str) -> UserError:
+    return UserError(
+        "scene.bad", f"The scene '{files.name}' cannot be used: {what}.", hint="Reconstruct it again."
+    )

@@ -1,4 +1,4 @@
-"""The Maquette extension: paint meshes with words, on a server of your own.
+"""The Maquette extension: paint meshes with words, on a server of your own; captures in and out.
 
 `register` and `unregister` are all that Blender calls; modules that need `bpy` are imported inside them only,
 so that the others can be imported and tested in plain Python.

@@ -1,11 +1,11 @@
-"""The sidebar tab: connection, target, prompt, the button, what is running, what went wrong, results.
+"""The sidebar tab: connection, target, prompt, button, what is running, what went wrong, results; captures.
 
 Nothing here needs the bundled libraries, so that their absence can be told.
 """
 
 import bpy
 
-from . import front_arrow, props
+from . import captures, front_arrow, props
 from .methods import latent_paint
 
 TAB = front_arrow.TAB
@@ -18,6 +18,7 @@ LICENCES = {
     "conditions": "commercial use with conditions",
     "unknown": "licence not known",
 }
+CAMERA_SETS = {"RING": "Ring", "DOME": "Dome", "VIEW": "From View"}
 LINE = 36  # characters of a sentence in one row of a sidebar of usual width
 
 missing_library = ""
@@ -123,6 +124,38 @@ class MAQUETTE_PT_results(_Panel, bpy.types.Panel):
             for warning in filter(None, row.warnings.split("\n")):
                 sentence(box, warning, "INFO")
         layout.operator("maquette.result_restore", icon="LOOP_BACK")
+
+
+class MAQUETTE_PT_captures(_Panel, bpy.types.Panel):
+    """Pictures with cameras: in, round an object, out. Needs no server."""
+
+    bl_label = "Captures"
+    bl_parent_id = "MAQUETTE_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - Blender's own way of saying it
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Import, camera sets, the capture that is chosen, export."""
+        layout, live = self.layout, props.live(context)
+        layout.operator("maquette.capture_import", text="Import...", icon="IMPORT")
+        row = layout.row(align=True)
+        for kind, text in CAMERA_SETS.items():
+            row.operator("maquette.cameras_add", text=text).kind = kind
+        empty = captures.of(context.object)
+        if empty is not None:
+            box = layout.box()
+            count = len(captures.cameras(empty))
+            box.label(text=f"{empty.name}: {count} camera{'' if count == 1 else 's'}", icon="EMPTY_DATA")
+            for note in filter(None, str(empty.get(captures.NOTES, "")).split("\n")):
+                sentence(box, note, "INFO")
+        elif not context.selected_objects:
+            sentence(layout, "Select an object to put cameras round it, or import a capture.")
+        rendered = empty is not None and captures.folder(empty) is None
+        text = "Render Views..." if rendered else "Export..."
+        layout.operator("maquette.capture_export", text=text, icon="EXPORT")
+        if live.task:
+            line = layout.row(align=True)
+            line.progress(factor=live.task_done, type="BAR", text=live.task)
+            line.operator("maquette.task_cancel", text="", icon="X")
 
 
 def sentence(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
@@ -233,10 +266,12 @@ def register() -> None:
     bpy.utils.register_class(MAQUETTE_MT_models)
     bpy.utils.register_class(MAQUETTE_PT_main)
     bpy.utils.register_class(MAQUETTE_PT_results)
+    bpy.utils.register_class(MAQUETTE_PT_captures)
 
 
 def unregister() -> None:
     """Removes the panels."""
+    bpy.utils.unregister_class(MAQUETTE_PT_captures)
     bpy.utils.unregister_class(MAQUETTE_PT_results)
     bpy.utils.unregister_class(MAQUETTE_PT_main)
     bpy.utils.unregister_class(MAQUETTE_MT_models)

@@ -122,6 +122,8 @@ class MAQUETTE_PG_live(bpy.types.PropertyGroup):
     error: StringProperty(name="Error", description="What went wrong last")
     hint: StringProperty(name="Way Out", description="What can be done about it")
     fix: StringProperty(name="Fix", description="Which button may help")
+    task: StringProperty(name="Task", description="The import or export that is under way, if any")
+    task_done: FloatProperty(name="Done", description="Share of it that is done", min=0.0, max=1.0)
     jobs: CollectionProperty(
         name="Jobs", description="Jobs of this Blender, newest first", type=MAQUETTE_PG_job
     )

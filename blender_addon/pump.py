@@ -1,4 +1,5 @@
-"""The one timer: lets the session work for a moment and mirrors what happened on the window manager.
+"""The one timer: lets the session and other long work go on for a moment, and mirrors on the window manager
+what happened.
 
 `tick` is a plain function, so that tests and `maquette.wait` call it where Blender's timers never fire. A
 tick takes the session's budget or shows one preview, and then what drawing the rows costs.
@@ -6,12 +7,13 @@ tick takes the session's budget or shows one preview, and then what drawing the 
 
 import logging
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import bpy
 
-from . import front_arrow, props, records, session, unchanged
-from .apply import preview
+from . import front_arrow, props, records, session, tasks, unchanged
+from .apply import photographs, preview
 from .wire import errors, messages
 
 log = logging.getLogger(__name__)
@@ -46,8 +48,11 @@ def tick() -> float:
     """One turn; returns the seconds until the next."""
     global _picture
     front_arrow.hide_when_unseen()
+    for window in bpy.context.window_manager.windows[:1]:
+        photographs.follow(window.view_layer.objects.active)
+    working = _long_work()
     if _session is None:
-        return IDLE
+        return COLLECTING if working else IDLE
     try:
         _turn(_session)
     except Exception:
@@ -57,8 +62,8 @@ def tick() -> float:
         _session.close()
         _session.pump(0.0)
         mirror_all()
-        complain(_internal_fault())
-    if _session.collecting or _picture is not None:
+        complain(_internal_fault("The connection failed through a fault of ours.", "connect"))
+    if working or _session.collecting or _picture is not None:
         return COLLECTING
     return BUSY if _session.busy or _late else IDLE
 
@@ -68,6 +73,36 @@ def wake() -> None:
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
         bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
+
+
+def _long_work() -> bool:
+    """Steps of what is under way besides jobs; True when there are more."""
+    if tasks.running() is None:
+        return False
+    try:
+        with _in_a_window():
+            tasks.advance(time.monotonic() + BUDGET / 2)
+    except errors.UserError as error:
+        complain(error)
+    except Exception:
+        log.exception("an import or export failed")
+        complain(_internal_fault("The import or export failed through a fault of ours.", ""))
+    mirror_task()
+    return tasks.running() is not None
+
+
+def _in_a_window() -> AbstractContextManager[object]:
+    """The first window as the context; a timer has none."""
+    windows = bpy.context.window_manager.windows
+    return bpy.context.temp_override(window=windows[0]) if len(windows) else nullcontext()
+
+
+def mirror_task() -> None:
+    """Shows how far the import or export is."""
+    live, task = bpy.context.window_manager.maquette, tasks.running()
+    live.task = task.label if task is not None else ""
+    live.task_done = task.work.done / task.work.total if task is not None else 0.0
+    _redraw()
 
 
 def _turn(story: session.Session) -> None:
@@ -123,7 +158,7 @@ def _apply_late(story: session.Session, request_id: str) -> None:
         return
     else:
         del _late[request_id]
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        with _in_a_window():
             try:
                 bpy.ops.maquette.result_apply("EXEC_DEFAULT", True, request_id=request_id)
             except RuntimeError as error:  # what the operator reports; the error line has it too
@@ -209,6 +244,31 @@ def without_previews(*_: object) -> None:
 
 
 @bpy.app.handlers.persistent
+def without_task(*_: object) -> None:
+    """What is under way refers to things that undoing replaces, so it ends, and takes back what it made."""
+    task = tasks.running()
+    if task is not None and tasks.cancel():
+        complain(
+            messages.Fault(
+                code="job.interrupted",
+                sentence=f"{task.label} was ended by undo, or by another file.",
+                hint="Start it again.",
+            )
+        )
+        mirror_task()
+
+
+@bpy.app.handlers.persistent
+def with_whole_task(*_: object) -> None:
+    """What lies in the file by halves is finished before it is saved."""
+    try:
+        with _in_a_window():
+            tasks.complete_before_save()
+    except errors.UserError as error:
+        complain(error)
+
+
+@bpy.app.handlers.persistent
 def before_load(*_: object) -> None:
     """What was asked for in this file is not applied in another."""
     for request_id in _late:
@@ -222,6 +282,7 @@ def after_load(*_: object) -> None:
     """The live state comes back after a file was loaded; a preview that an automatic save kept does not."""
     preview.remove_all()
     unchanged.forget()
+    photographs.forget()
     mirror_all()
 
 
@@ -230,6 +291,8 @@ def _handlers() -> tuple[tuple[list[object], object], ...]:
     leaving = (handlers.save_pre, handlers.load_pre, handlers.undo_pre, handlers.redo_pre)
     coming = (handlers.undo_post, handlers.redo_post)
     return (
+        *((which, without_task) for which in (handlers.load_pre, handlers.undo_pre, handlers.redo_pre)),
+        (handlers.save_pre, with_whole_task),
         *((which, without_previews) for which in leaving + coming),
         (handlers.load_pre, before_load),
         (handlers.load_post, after_load),
@@ -250,6 +313,8 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
     _picture = None
+    tasks.cancel()
+    photographs.forget()
     front_arrow.hide()
     unchanged.forget()
     for handlers, handler in _handlers():
@@ -264,6 +329,7 @@ def unregister() -> None:
         manager.maquette.jobs.clear()
         manager.maquette.models.clear()
         manager.maquette.connection = "OFF"
+        manager.maquette.task = ""
         manager.maquette.error = manager.maquette.hint = manager.maquette.fix = ""
 
 
@@ -291,13 +357,9 @@ def _fill(row: props.MAQUETTE_PG_job, job: session.Job) -> None:
     row.has_result = job.state == "succeeded"
 
 
-def _internal_fault() -> messages.Fault:
-    return messages.Fault(
-        code="job.failed",
-        sentence="The connection failed through a fault of ours.",
-        hint="Blender's console has the details; jobs go on on the server.",
-        fix="connect",
-    )
+def _internal_fault(sentence: str, fix: str) -> messages.Fault:
+    hint = "Blender's console has the details; jobs go on on the server."
+    return messages.Fault(code="job.failed", sentence=sentence, hint=hint, fix=fix)
 
 
 def _redraw() -> None:

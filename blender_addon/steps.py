@@ -61,3 +61,8 @@ class Work(Generic[Result]):
             if time.monotonic() >= until:
                 break
         return self.finished
+
+    def close(self) -> None:
+        """Gives up the rest: the generator is closed, so that its `finally` takes back what it began."""
+        self._steps.close()
+        self.finished = True

@@ -34,6 +34,21 @@ def test_what_a_step_raises_is_raised() -> None:
         steps.Work(broken(), 1).advance(time.monotonic() + 60)
 
 
+def test_work_that_is_closed_takes_back_what_it_began() -> None:
+    happened = []
+
+    def begun() -> steps.Steps[None]:
+        try:
+            yield from count_to(3)
+        finally:
+            happened.append("taken back")
+
+    work = steps.Work(begun(), 6)
+    work.advance(0.0)
+    work.close()
+    assert (work.advance(time.monotonic() + 60), work.result, happened) == (True, None, ["taken back"])
+
+
 @given(some.integers(0, 50), some.integers(1, 9))
 def test_ranges_cover_everything_once(count: int, size: int) -> None:
     found = list(steps.ranges(count, size))

@@ -1,0 +1,122 @@
+"""Captures in a file: an Empty that places a radiance field, and the cameras of its pictures below it.
+
+`scene_from_blender` is the inverse of the Empty's world matrix: what stands below it is in the coordinates of
+the capture, whatever is done to the Empty. What Blender has no place for is kept in custom properties, of the
+Empty (HEADER, FOLDER, NOTES) and of the cameras (the rest).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from . import camera_models, transforms
+from .wire import errors
+
+HEADER = "maquette_header"  # JSON: what stands in the file beside its frames; marks the Empty of a capture
+FOLDER = "maquette_folder"  # where the pictures are; empty for a set of cameras
+NOTES = "maquette_notes"
+
+NAME = "maquette_picture"  # path of the picture below FOLDER
+ORDER = "maquette_order"  # number of the frame in its file
+SPLIT = "maquette_split"
+LENS = "maquette_lens"  # JSON: intrinsics as they stand in the file, in pixels
+TERM = "maquette_"  # and the name of a term of the distortion, such as maquette_k1
+ENTRY = "maquette_entry"  # JSON: the frame as it stands in the file
+
+UNEVEN = 1e-4  # of the scale: what single precision leaves of three equal numbers that were turned
+
+
+def is_capture(thing: bpy.types.Object | None) -> bool:
+    """Whether it is the Empty of a capture."""
+    return thing is not None and thing.type == "EMPTY" and HEADER in thing
+
+
+def of(thing: bpy.types.Object | None) -> bpy.types.Object | None:
+    """The Empty of the capture that an object belongs to, itself included."""
+    while thing is not None and not is_capture(thing):
+        thing = thing.parent
+    return thing
+
+
+def cameras(empty: bpy.types.Object) -> list[bpy.types.Object]:
+    """The cameras of a capture in the order of its file; those that were added after it, by name."""
+    found = [thing for thing in empty.children_recursive if thing.type == "CAMERA"]
+    return sorted(found, key=lambda thing: (thing.data.get(ORDER, transforms.MOST_FRAMES), thing.name))
+
+
+def scene_from_blender(empty: bpy.types.Object) -> NDArray[np.float64]:
+    """Coordinates of the capture from Blender's world, [4, 4]. Raises UserError `target.bad`."""
+    world = np.array(empty.matrix_world, np.float64)
+    axes = world[:3, :3]
+    lengths = np.linalg.norm(axes, axis=0)
+    size = float(lengths.mean())
+    if not np.isfinite(world).all() or size <= 0:
+        raise errors.UserError(
+            "target.bad", f"'{empty.name}' has no size or stands nowhere.", hint="Clear its scale (Alt+S)."
+        )
+    if np.abs(axes.T @ axes / size**2 - np.eye(3)).max() > UNEVEN:
+        scale = ", ".join(f"{length:.4g}" for length in lengths)
+        raise errors.UserError(
+            "target.bad",
+            f"'{empty.name}' is not scaled equally along its axes ({scale}), which a capture cannot be.",
+            hint="Give all three axes the same scale, those of its parents as well.",
+        )
+    if np.linalg.det(axes) < 0:
+        raise errors.UserError(
+            "target.bad", f"'{empty.name}' is mirrored.", hint="Make its scale positive (Alt+S clears it)."
+        )
+    return np.linalg.inv(world)
+
+
+def folder(empty: bpy.types.Object | None) -> Path | None:
+    """Where the pictures of a capture are; None when it has none."""
+    text = str(empty.get(FOLDER, "")) if empty is not None else ""
+    return Path(bpy.path.abspath(text)) if text else None
+
+
+def picture(thing: bpy.types.Object) -> Path | None:
+    """The photograph that belongs to a camera, whether the file is there or not."""
+    place = folder(of(thing))
+    name = str(thing.data.get(NAME, ""))
+    return place / name if place is not None and name else None
+
+
+def remember(camera: bpy.types.Camera, order: int, frame: transforms.Frame) -> None:
+    """Writes what Blender has no place for on a camera."""
+    camera[NAME], camera[ORDER], camera[SPLIT] = frame.name, order, frame.split
+    camera[LENS] = json.dumps(transforms.intrinsics(frame.lens))
+    for key, value in frame.lens.distortion.items():
+        camera[TERM + key] = value
+    if frame.entry:
+        camera[ENTRY] = json.dumps(dict(frame.entry))
+
+
+def remembered_lens(camera: bpy.types.Camera) -> transforms.Lens | None:
+    """The lens that `remember` wrote, as it was; None when there is none that can be read."""
+    try:
+        stated = remembered(camera, LENS)
+        focal = [float(stated[key]) for key in ("fl_x", "fl_y", "cx", "cy")]
+        pinhole = camera_models.Pinhole(int(stated["w"]), int(stated["h"]), *focal)
+        terms = {key: float(stated[key]) for key in transforms.DISTORTION if key in stated}
+    except (KeyError, TypeError, ValueError):
+        return None
+    return transforms.Lens(pinhole, str(stated.get("camera_model", "PINHOLE")), terms)
+
+
+def distortion(camera: bpy.types.Camera) -> dict[str, float]:
+    """The terms that are not 0 in the custom properties of a camera, as they are now."""
+    terms = {key: float(camera.get(TERM + key, 0.0)) for key in transforms.DISTORTION}
+    return {key: value for key, value in terms.items() if value}
+
+
+def remembered(block: bpy.types.ID, key: str) -> dict[str, Any]:
+    """The object of one of the JSON properties; empty when it is not readable."""
+    try:
+        content = json.loads(str(block.get(key, "{}")))
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

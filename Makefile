@@ -7,7 +7,7 @@ BIN = .venv/bin
 # tests run in as many processes as there are processors; 0 is none beside pytest's own
 TEST_PROCESSES = logical
 # models are read from folders only, never fetched behind anybody's back; one thread, as two lose against other work
-OFFLINE = HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 OMP_NUM_THREADS=1
+OFFLINE = HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .PHONY: help setup setup-server demo test test-slow lint addon bench schemas gpu-bundle clean
 

@@ -34,7 +34,9 @@ SETTLE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; `low` and `high` are the quartiles, `goal` is an upper bound if there is one."""
+    """One measured number; `low` and `high` are the quartiles. `goal`, if there is one, is an upper bound,
+    or with `least` a lower one.
+    """
 
     name: str
     value: float
@@ -44,11 +46,14 @@ class Figure:
     samples: int = 1
     goal: float | None = None
     note: str = ""
+    least: bool = False
 
     @property
     def met(self) -> bool | None:
         """Whether the goal is kept; None without a goal."""
-        return None if self.goal is None else self.value <= self.goal
+        if self.goal is None:
+            return None
+        return self.value >= self.goal if self.least else self.value <= self.goal
 
 
 @dataclass(frozen=True)

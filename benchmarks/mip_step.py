@@ -79,7 +79,7 @@ def layers(fold: bool) -> list[tuple[int, int, int]]:
 def products(count: int, fold: bool) -> list[list[Product]]:
     """What one block of points needs, forward then back; once for every block and pass of a step."""
     sampling = mip_presets.PAPER.sampling
-    at_once = min(count, cone_render.rays_at_once(torch.device("cpu"), sampling))
+    at_once = min(count, cone_render.rays_at_once(torch.device("cpu"), sampling, mip_presets.PAPER.network))
     block = block_products(at_once * sampling.fine, fold)
     return [block] * (2 * count // at_once)
 

@@ -77,7 +77,8 @@ def _circumstances(record: dict[str, Any]) -> str:
 
 def _row(figure: frame.Figure) -> str:
     spread = "" if figure.low is None or figure.samples < 2 else f" [{figure.low:.3g}, {figure.high:.3g}]"
-    goal = "" if figure.goal is None else f"<= {figure.goal:g} {figure.unit}"
+    bound = ">=" if figure.least else "<="
+    goal = "" if figure.goal is None else f"{bound} {figure.goal:g} {figure.unit}"
     met = {None: "", True: "yes", False: "**no**"}[figure.met]
     note = f" ({figure.note})" if figure.note else ""
     return f"| {figure.name}{note} | {figure.value:.3g} {figure.unit}{spread} | {goal} | {met} |"

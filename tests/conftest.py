@@ -15,6 +15,7 @@ from pathlib import Path
 for _name, _value in {
     # more threads than cores make small tensors many times slower, so one it is, wherever the tests run
     "OMP_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",

@@ -82,6 +82,16 @@ def test_learning_rates_have_the_printed_values() -> None:
         assert found == pytest.approx(rate, rel=3e-6)
 
 
+def test_a_short_training_falls_to_the_last_rate_and_starts_softly_for_a_tenth() -> None:
+    schedule = mip_presets.PAPER.schedule
+    rates = [mip_training.learning_rate(schedule, step, step / 1000) for step in range(1001)]
+    assert rates[0] == pytest.approx(5e-6)
+    assert rates[1000] == pytest.approx(5e-6)
+    assert max(range(1001), key=rates.__getitem__) < 100
+    assert rates[100] == pytest.approx(5e-4 * 0.01**0.1), "the softened start is over"
+    assert mip_training.learning_rate(schedule, 1250, 1250 / 1e6) == pytest.approx(3.52980e-4, rel=1e-5)
+
+
 def test_the_loss_is_normalised_by_the_weights_of_rays() -> None:
     seen, wanted = torch.tensor([[0.5] * 3, [0.0] * 3]), torch.zeros(2, 3)
     for factor in (1, 16):

@@ -5,7 +5,7 @@ from typing import Annotated
 import maquette_wire
 import typer
 
-from . import dataset, doctor, jobs, models, paint, reconstruct, render, serve
+from . import dataset, doctor, export, jobs, models, paint, reconstruct, render, serve
 
 app = typer.Typer(
     name="maquette",
@@ -36,6 +36,7 @@ app.command("paint")(paint.paint)
 app.command("reconstruct")(reconstruct.reconstruct)
 app.command("render")(render.render)
 app.command("evaluate")(render.evaluate)
+app.command("export")(export.export)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(jobs.app, name="jobs")

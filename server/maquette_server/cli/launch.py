@@ -1,6 +1,7 @@
 """Starts a job of a command and leaves its result in a folder: in this process, or at a server."""
 
 import secrets
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,8 +45,12 @@ def run(
     as_json: bool,
     seed: int = 0,
     notes: tuple[str, ...] = (),
+    placed: Callable[[Sequence[str]], tuple[Path, list[str]]] | None = None,
 ) -> None:
-    """Runs the job to its end. params: None stands for the default. Raises as `local` and `remote` do."""
+    """Runs the job to its end. params: None stands for the default.  placed: see `progress.Reporter`.
+
+    Raises as `local` and `remote` do.
+    """
     from .. import config
     from ..methods import base
     from . import local, progress, remote, request
@@ -66,7 +71,7 @@ def run(
         None,
         notes,
     )
-    with progress.Reporter(as_json) as show:
+    with progress.Reporter(as_json, placed) as show:
         if server:
             remote.run(server, place, asked, "", show)
         else:

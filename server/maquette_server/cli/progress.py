@@ -6,7 +6,7 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,14 @@ _QUIET_STATES = frozenset({"succeeded", "failed", "running"})
 class Reporter:
     """Shows one job. Used as a context: the bar is taken away at the end, whatever happens."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(
+        self, as_json: bool, placed: Callable[[Sequence[str]], tuple[Path, list[str]]] | None = None
+    ) -> None:
+        """placed: folder and names under which the command leaves the files of a result, where it moves
+        them.
+        """
         self.as_json = as_json
+        self._placed = placed
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._stage = ""
@@ -73,6 +79,8 @@ class Reporter:
     ) -> None:
         """The last word of a job that was done; on stdout. out: None when nothing was fetched."""
         self.pause()
+        if out is not None and self._placed is not None:
+            out, files = self._placed(files)
         if self.as_json:
             where = None if out is None else str(out)
             self._line(event="result", job=job, out=where, files=list(files), kept=kept, report=report)
@@ -81,7 +89,7 @@ class Reporter:
             if out is None:
                 typer.echo(f"{job}: done{early}; fetch it with maquette jobs watch {job} --out FOLDER")
             else:
-                typer.echo(f"{out}: {', '.join(files)}{early}")
+                typer.echo(f"{out}: {', '.join(_listed(files))}{early}")
 
     def _progress(self, job: str, body: messages.ProgressBody) -> None:
         if self.as_json:
@@ -122,3 +130,22 @@ class Reporter:
 
     def _line(self, **fields: Any) -> None:
         typer.echo(json.dumps(fields))
+
+
+def _listed(files: Sequence[str]) -> list[str]:
+    """File names as they are told: of a folder, or of many numbered pictures, how many."""
+    many = 12
+    found: dict[str, list[str]] = {}
+    for name in files:
+        top, _, below = name.partition("/")
+        group = f"{top}/" if below else name
+        if not below and top.partition(".")[0].isdigit():
+            group = f"*.{top.partition('.')[2]}"
+        found.setdefault(group, []).append(name)
+    told: list[str] = []
+    for group, names in found.items():
+        if group.endswith("/") or (group.startswith("*") and len(names) > many):
+            told.append(f"{group} ({len(names)} files)")
+        else:
+            told += names
+    return told

@@ -16,6 +16,14 @@ class Field(StrEnum):
     mip = "mip"
 
 
+class Preset(StrEnum):
+    """Of mip-NeRF."""
+
+    paper = "paper"
+    fast = "fast"
+    small = "small"
+
+
 class Bounds(StrEnum):
     """What the photographs show."""
 
@@ -29,6 +37,9 @@ def reconstruct(
     dataset: Annotated[Path, typer.Argument(help="Folder of nerfstudio, Blender, LLFF or COLMAP form.")],
     out: Annotated[str, typer.Option(metavar="PATH", help="Folder for the scene.")],
     field: Annotated[Field, typer.Option(help="Fast grid, or mip-NeRF.")] = Field.grid,
+    preset: Annotated[
+        Preset | None, typer.Option(help="mip-NeRF as published, or cheaper; small is the default on a CPU.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds of optimisation instead.")] = None,
     reduce: Annotated[int, typer.Option(help="Divide the pictures' sides by this.")] = 1,
@@ -51,6 +62,7 @@ def reconstruct(
     inputs = captures.data_set(found, blobs)
     params = {
         "field": field.value,
+        "preset": None if preset is None else preset.value,
         "steps": steps,
         "seconds": seconds,
         "reduce": reduce,

@@ -1,7 +1,6 @@
 """`maquette render` and `maquette evaluate`: looking at a scene, and measuring it."""
 
 import re
-import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,8 @@ from . import endings, launch
 
 _PATH = re.compile(r"(turntable|spiral)(?::(\d+))?")
 _SPLITS = ("train", "val", "test")
+_FILM = {"render.mp4": "", "depth.mp4": ".depth.mp4", "report.json": ".report.json"}
+_EVALUATION = {"evaluation.json": "", "sheet.png": ".sheet.png", "report.json": ".report.json"}
 SceneFolder = Annotated[Path, typer.Argument(help="Folder that maquette reconstruct has written.")]
 
 
@@ -41,11 +42,11 @@ def render(
     as_json: launch.Json = False,
 ) -> None:
     """Render SCENE from cameras, or along a path round it."""
-    from . import captures, outputs
+    from . import captures, file_outputs, outputs
 
     target = outputs.folder(out)
     film = target.suffix.lower() == ".mp4"
-    place = _beside(target) if film else target
+    place = file_outputs.beside(target) if film else target
     launch.check(place, server, device)
     params: dict[str, object] = {"scale": scale, "elevation": elevation, "depth": depth}
     params |= {"transparent": transparent, "video": film}
@@ -72,9 +73,10 @@ def render(
         server=server,
         device=device,
         as_json=as_json,
+        placed=file_outputs.placed(target, _FILM) if film else None,
     )
     if film:
-        _moved(place, target, {"render.mp4": "", "depth.mp4": ".depth.mp4"})
+        file_outputs.moved(place, target, _FILM)
 
 
 @endings.ended
@@ -90,10 +92,10 @@ def evaluate(
     as_json: launch.Json = False,
 ) -> None:
     """Compare renders of SCENE with its photographs: PSNR, SSIM, by picture, by size and in the mean."""
-    from . import captures, outputs
+    from . import captures, file_outputs, outputs
 
     target = outputs.folder(out)
-    place = _beside(target)
+    place = file_outputs.beside(target)
     launch.check(place, server, device)
     blobs: captures.Blobs = {}
     inputs = (captures.scene(scene, blobs, pictures=True),)
@@ -107,23 +109,9 @@ def evaluate(
         server=server,
         device=device,
         as_json=as_json,
+        placed=file_outputs.placed(target, _EVALUATION),
     )
-    _moved(place, target, {"evaluation.json": "", "sheet.png": ".sheet.png"})
-
-
-def _beside(target: Path) -> Path:
-    """The folder in which the job of a command works whose result is a file."""
-    if target.is_dir():
-        raise UserError("output.unusable", f"'{target}' is a folder.", hint="Name a file with --out.")
-    return target.with_name(f"{target.name}.job")
-
-
-def _moved(place: Path, target: Path, names: dict[str, str]) -> None:
-    """Brings the files out of the working folder; the report comes as TARGET.report.json."""
-    for name, ending in {**names, "report.json": ".report.json"}.items():
-        if (place / name).is_file():
-            (place / name).replace(target.with_name(target.name + ending))
-    shutil.rmtree(place, ignore_errors=True)
+    file_outputs.moved(place, target, _EVALUATION)
 
 
 def _size(text: str) -> tuple[int | None, int | None]:

@@ -91,8 +91,10 @@ def _lens(width: int, height: int, focal: float, inverse: Any, name: str) -> Len
         rows = numbers(inverse, (3, 3), f"pix2cam of {name!r}")
         if rows[0, 0] <= 0 or rows[1, 1] >= 0 or rows[0, 1] != 0 or rows[1, 0] != 0:
             raise bad(f"pix2cam of {name!r} is not the inverse of a pinhole camera's intrinsics.")
-        focal_x, focal_y = 1.0 / rows[0, 0], -1.0 / rows[1, 1]
-        return Lens(width, height, focal_x, focal_y, -rows[0, 2] * focal_x, rows[1, 2] * focal_y)
+        focal_x, focal_y = 1.0 / float(rows[0, 0]), -1.0 / float(rows[1, 1])
+        return Lens(
+            width, height, focal_x, focal_y, -float(rows[0, 2]) * focal_x, float(rows[1, 2]) * focal_y
+        )
 
 
 def box_mean(image: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -75,7 +75,9 @@ class Executor:
             log.warning("the worker of %s does not listen any more", worker.device)
 
     def _start(self, worker: Worker) -> None:
-        threads = {} if worker.device.startswith("cuda") else {"OMP_NUM_THREADS": str(self._threads)}
+        # numba sets OpenMP's number of threads for the whole process when its first kernel runs
+        names = () if worker.device.startswith("cuda") else ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+        threads = dict.fromkeys(names, str(self._threads))
         log_path = worker.folder / LOG
         if log_path.exists() and log_path.stat().st_size > LOG_SIZE:
             os.replace(log_path, worker.folder / "worker.old.log")

@@ -33,10 +33,11 @@ class Domain:
     def from_matrix(cls, field_from_scene: NDArray[np.float64], unbounded: bool) -> "Domain":
         """The domain of a matrix that `field_from_scene` gave. Raises ValueError for another one."""
         scale = float(field_from_scene[0, 0])
-        found = cls(tuple((-field_from_scene[:3, 3] / scale).tolist()), scale, unbounded)
-        if scale <= 0 or not np.allclose(found.field_from_scene, field_from_scene):
+        expected = np.diag([scale, scale, scale, 1.0])
+        expected[:3, 3] = field_from_scene[:3, 3]
+        if not (scale > 0 and np.allclose(expected, field_from_scene, rtol=0, atol=1e-6 * min(scale, 1.0))):
             raise ValueError("a field's frame is its scene's moved and scaled by a positive number")
-        return found
+        return cls(tuple((-field_from_scene[:3, 3] / scale).tolist()), scale, unbounded)
 
     def unit(self, points: Tensor) -> Tensor:
         """Points [P, 3] of the field's frame in the unit cube [P, 3]; a bounded field's must lie in it."""

@@ -15,7 +15,7 @@ from ..fields import mip
 from . import compositing, frustums, sampling
 from .rays import Rays
 
-_POINTS_ON_CPU = 2048  # a pass: what then lies between two layers stays in the cache
+_NUMBERS_ON_CPU = 2048 * 256  # a pass: what then lies between two layers stays in the cache
 _RAYS_ON_DEVICE = 8192
 
 
@@ -100,7 +100,7 @@ def picture(
 
     chunk: rays at a time; None takes what suits the rays' device. Others as of `passes`.
     """
-    size = chunk or rays_at_once(rays.device, settings)
+    size = chunk or rays_at_once(rays.device, settings, field.settings)
     parts: list[compositing.Composite] = []
     start = 0
     for part in rays.chunks(size):
@@ -122,11 +122,11 @@ def picture(
     )
 
 
-def rays_at_once(device: torch.device, settings: Settings) -> int:
-    """How many rays a pass should take on a device."""
+def rays_at_once(device: torch.device, settings: Settings, network: mip.Settings) -> int:
+    """How many rays a pass through a network should take on a device."""
     if device.type != "cpu":
         return _RAYS_ON_DEVICE
-    return max(1, _POINTS_ON_CPU // max(settings.coarse, settings.fine))
+    return max(1, _NUMBERS_ON_CPU // (network.width * max(settings.coarse, settings.fine)))
 
 
 def _level(

@@ -10,17 +10,9 @@ from ..fields import grid, spherical_harmonics
 from ..fields.domain import Domain
 from . import marching, packed
 from .rays import Rays
+from .seen import Seen
 
 TILE = 4096  # rays at once
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What R rays see."""
-
-    colours: Tensor  # [R, 3], premultiplied: nothing lies behind
-    opacities: Tensor  # [R]
-    depths: Tensor  # [R], mean t of what is seen; infinite where nothing is
 
 
 @dataclass(frozen=True)
@@ -31,6 +23,24 @@ class GridScene:
     occupied: Tensor  # bool [G, G, G]
     domain: Domain
     steps: marching.Steps
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.occupied.device
+
+    @torch.no_grad()
+    def densities(self, points: Tensor, spread: float) -> Tensor:
+        """See `seen.Field`; 0 where rays skip the field."""
+        unit = self.domain.unit(points).clamp(0, 1)
+        side = self.occupied.shape[0]
+        cell = (unit * side).long().clamp(max=side - 1)
+        kept = self.occupied[cell[:, 0], cell[:, 1], cell[:, 2]]
+        found = points.new_zeros(len(points))
+        if kept.any():
+            spreads = spread * self.domain.shrinking(points[kept])
+            found[kept] = grid.density(self.field.code(unit[kept], spreads))
+        return found
 
     @torch.no_grad()
     def see(self, rays: Rays) -> Seen:
@@ -52,12 +62,3 @@ class GridScene:
         """`see` in pieces of TILE rays, in order."""
         for part in rays.chunks(TILE):
             yield self.see(part)
-
-
-def whole(tiles: list[Seen]) -> Seen:
-    """Pieces put together."""
-    return Seen(
-        torch.cat([tile.colours for tile in tiles]),
-        torch.cat([tile.opacities for tile in tiles]),
-        torch.cat([tile.depths for tile in tiles]),
-    )

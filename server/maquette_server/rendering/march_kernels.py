@@ -101,7 +101,8 @@ def fill(  # type: ignore[no-untyped-def]
         speed = math.sqrt(dx * dx + dy * dy + dz * dz)
         if here < end:
             number = _number(near[r] * speed, shortest, turn) + shifts[r]
-            while here < end:
+            taken = 0
+            while here < end and taken < most:
                 t = _place(number, shortest, turn) / speed
                 x, y, z, shrinking = _unit(
                     np.float32(origins[r, 0] + t * dx),
@@ -120,3 +121,10 @@ def fill(  # type: ignore[no-untyped-def]
                     rays[here] = r
                     here += 1
                 number += _ONE
+                taken += 1
+            # Were the two walks ever rounded differently at a cell's border, what is missing weighs nothing.
+            while here < end:
+                points[here, 0] = points[here, 1] = points[here, 2] = _HALF
+                spreads[here] = places[here] = lengths[here] = np.float32(0)
+                rays[here] = r
+                here += 1

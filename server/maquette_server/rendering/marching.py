@@ -72,7 +72,7 @@ def march(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, steps: S
 def on_lattice(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, steps: Steps) -> Samples:
     """`march` for any device: every step of every ray at once."""
     speed = rays.directions.norm(dim=-1)
-    near, far = _span(rays, domain)
+    near, far = span(rays, domain)
     first = steps.number(near * speed)
     count = (steps.number(far * speed) - first - shifts).ceil().clamp(0, MOST)
     longest = int(count.max()) if len(rays) else 0
@@ -93,12 +93,14 @@ def on_lattice(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, ste
     return Samples(unit[kept], spreads, t[kept], lengths, ray, offsets)
 
 
-def _span(rays: Rays, domain: Domain) -> tuple[Tensor, Tensor]:
+def span(rays: Rays, domain: Domain) -> tuple[Tensor, Tensor]:
     """t between which the rays are within their near and far and, when bounded, in the field; [R] each."""
     near, far = rays.near, rays.far
     if not domain.unbounded:
-        tiny = torch.full_like(rays.directions, 1e-9)
-        direction = torch.where(rays.directions.abs() < 1e-9, tiny, rays.directions)
+        tiny = 1e-9 * rays.directions.norm(
+            dim=-1, keepdim=True
+        )  # directions are as long as the frame is fine
+        direction = torch.where(rays.directions.abs() < tiny, tiny, rays.directions)
         first, second = (-1 - rays.origins) / direction, (1 - rays.origins) / direction
         near = torch.maximum(near, torch.minimum(first, second).amax(-1))
         far = torch.minimum(far, torch.maximum(first, second).amin(-1))
@@ -108,7 +110,7 @@ def _span(rays: Rays, domain: Domain) -> tuple[Tensor, Tensor]:
 def _compiled(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, steps: Steps) -> Samples:
     from . import march_kernels
 
-    near, far = _span(rays, domain)
+    near, far = span(rays, domain)
     given = [
         np.ascontiguousarray(each.numpy(), np.float32)
         for each in (rays.origins, rays.directions, rays.radii, near, far, shifts)

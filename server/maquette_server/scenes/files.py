@@ -30,13 +30,19 @@ class SceneFiles:
         for sub in ("images", "masks", "edited"):
             wanted += [str(path.relative_to(folder)) for path in sorted((folder / sub).glob("*"))]
         found = {Path(path).as_posix(): folder / path for path in wanted}
-        return cls({path: place for path, place in found.items() if place.is_file()}, str(folder))
+        shown = {path: place for path, place in found.items() if not place.name.startswith(".")}
+        return cls({path: place for path, place in shown.items() if place.is_file()}, str(folder))
 
-    def read(self, path: str) -> bytes:
-        """A file's bytes. Raises UserError `scene.bad` when it is missing, unreadable or above 2 GiB."""
+    def place(self, path: str) -> Path:
+        """Where a file lies. Raises UserError `scene.bad` when it is missing."""
         place = self.places.get(path)
         if place is None:
             raise UserError("scene.bad", f"The scene '{self.name}' lacks the file '{path}'.", hint=_AGAIN)
+        return place
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes. Raises UserError `scene.bad` when it is missing, unreadable or above 2 GiB."""
+        place = self.place(path)
         try:
             if place.stat().st_size > MAX_FILE:
                 raise UserError(

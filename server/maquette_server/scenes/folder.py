@@ -13,7 +13,7 @@ import numpy as np
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
-from ..cameras.lens import Lens
+from ..cameras.lens import MODELS, Lens
 from ..rendering.posed import Posed
 from .files import SceneFiles
 
@@ -115,9 +115,13 @@ def read_record(files: SceneFiles) -> SceneRecord:
 def read_cameras(files: SceneFiles) -> tuple[CameraRecord, ...]:
     """cameras.json. Raises UserError `scene.bad`."""
     try:
-        return msgspec.json.decode(files.read("cameras.json"), type=Cameras).frames
+        found = msgspec.json.decode(files.read("cameras.json"), type=Cameras).frames
     except msgspec.MsgspecError as error:
         raise _bad(files, f"cameras.json is not as it should be ({error})") from error
+    for one in found:
+        if len(one.distortion) != MODELS[one.camera_model]:
+            raise _bad(files, f"camera {one.id} of cameras.json has {len(one.distortion)} distortion numbers")
+    return found
 
 
 def checkpoint_path(step: int) -> str:
@@ -128,7 +132,7 @@ def checkpoint_path(step: int) -> str:
 def checkpoints(files: SceneFiles) -> list[str]:
     """Paths of the weights, newest first."""
     found = [path for path in files.below("checkpoints") if path.endswith("/field.safetensors")]
-    return sorted(found, reverse=True)
+    return sorted(found, key=lambda path: (len(path), path), reverse=True)  # 10000000 comes after 9999999
 
 
 def encode(record: SceneRecord | Cameras) -> bytes:

@@ -1,7 +1,8 @@
 """From a scene's files to something that renders: the only code that does so."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -10,10 +11,15 @@ from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
 from ..fields.domain import Domain
-from ..rendering import grid_render
+from ..rendering import seen
 from ..rendering.posed import CameraRays, Posed
-from . import folder, grid_weights
+from . import folder, grid_weights, mip_weights
 from .files import SceneFiles
+
+_DECODE: dict[str, Callable[[dict[str, Any], Domain, bytes, torch.device | str], seen.Field]] = {
+    grid_weights.TYPE: grid_weights.decode,
+    mip_weights.TYPE: mip_weights.decode,
+}
 
 
 @dataclass(frozen=True)
@@ -43,24 +49,12 @@ class Scene:
 
     record: folder.SceneRecord
     cameras: tuple[folder.CameraRecord, ...]
-    field: grid_render.GridScene
+    field: seen.Field
     notes: tuple[str, ...] = ()
 
     def tiles(self, camera: Posed) -> Iterator[Frame | None]:
         """Renders a camera: None after each tile, the picture at the end."""
-        device = self.field.occupied.device
-        rays = CameraRays([camera], self.field.domain, *self.reach(camera), device).whole(0)
-        tiles = []
-        for tile in self.field.tiles(rays):
-            tiles.append(tile)
-            yield None
-        seen = grid_render.whole(tiles)
-        height, width = camera.lens.height, camera.lens.width
-        yield Frame(
-            seen.colours.reshape(height, width, 3).cpu().numpy(),
-            seen.opacities.reshape(height, width).cpu().numpy(),
-            seen.depths.reshape(height, width).cpu().numpy(),
-        )
+        return look(self.field, camera, *self.reach(camera))
 
     def render(self, camera: Posed) -> Frame:
         """Renders a camera."""
@@ -77,6 +71,25 @@ class Scene:
         return 0.0, max(self.record.far, away + 2 / domain.scale)
 
 
+def look(field: seen.Field, camera: Posed, near: float, far: float) -> Iterator[Frame | None]:
+    """What a camera sees of a field: None after each tile, the picture at the end.
+
+    near, far: depths in units of the scene.
+    """
+    rays = CameraRays([camera], field.domain, near, far, field.device).whole(0)
+    tiles = []
+    for tile in field.tiles(rays):
+        tiles.append(tile)
+        yield None
+    found = seen.whole(tiles)
+    height, width = camera.lens.height, camera.lens.width
+    yield Frame(
+        found.colours.reshape(height, width, 3).cpu().numpy(),
+        found.opacities.reshape(height, width).cpu().numpy(),
+        found.depths.reshape(height, width).cpu().numpy(),
+    )
+
+
 def open_scene(files: SceneFiles, device: torch.device | str = "cpu") -> Scene:
     """The newest readable weights of a scene; `notes` names those that could not be read.
 
@@ -86,7 +99,8 @@ def open_scene(files: SceneFiles, device: torch.device | str = "cpu") -> Scene:
     cameras = folder.read_cameras(files)
     try:
         domain = Domain.from_matrix(np.array(record.field_from_scene), bool(record.field["unbounded"]))
-        if record.field["type"] != grid_weights.TYPE:
+        decode = _DECODE.get(str(record.field["type"]))
+        if decode is None:
             raise ValueError(f"there is no field of the type {record.field['type']!r}")
     except (KeyError, ValueError) as error:
         raise _bad(files, str(error)) from error
@@ -94,7 +108,7 @@ def open_scene(files: SceneFiles, device: torch.device | str = "cpu") -> Scene:
     for path in folder.checkpoints(files):
         data = files.read(path)
         try:
-            field = grid_weights.decode(record.field, domain, data, device)
+            field = decode(record.field, domain, data, device)
         except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
             notes.append(f"'{path}' cannot be read ({error}); the one before it is used.")
             continue

@@ -127,7 +127,7 @@ class GridTask:
             for key, moment in self._adam.state.get(parameter, {}).items():
                 tensors[f"adam.{key}.{name}"] = moment.detach().cpu().clone()
         tensors["random"] = self._random.get_state()
-        return State(tensors, {"rays": self.rays})
+        return State(tensors, {"rays": self.rays, "loss": float(self._loss)})
 
     def rewind(self, state: State) -> None:
         """Everything but the random numbers."""
@@ -139,11 +139,10 @@ class GridTask:
                 key: state.tensors.get(f"adam.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")
             }
             self._adam.state[parameter] = {
-                key: value.clone() if key == "step" else value.clone().to(parameter.device)
-                for key, value in saved.items()
-                if value is not None
+                key: value.clone().to(parameter.device) for key, value in saved.items() if value is not None
             }
         self.rays = int(state.values["rays"])
+        self._loss = torch.full_like(self._loss, state.values["loss"])
 
     def restore(self, state: State) -> None:
         """Goes on from a checkpoint bit for bit (on a CPU)."""

@@ -15,6 +15,8 @@ from ..methods import base
 from ..rendering import cone_render, rays, sampling
 from . import mip_presets, seeds
 
+_LONGEST_START = 0.1  # of the training: the softened start
+
 
 class MipTask:
     """The fields and their optimiser; a `training.loop.Task`."""
@@ -29,19 +31,23 @@ class MipTask:
         block: int | None = None,
         dtype: torch.dtype = torch.float32,
         recompute: bool = False,
+        progress: Callable[[int], float] | None = None,
     ) -> None:
         """batch: the rays and colours of a step, the same ones for the same step, on any device.
 
         block: rays that go forward and back together; None takes few on a CPU and all elsewhere.
         dtype: of the layers of the networks; bfloat16 where the device is faster in it.
         recompute: spares the memory of activations for another way forward.
+        progress: of a step's number, the share of the training that is over, 0..1; None: by the schedule's
+        own number of steps.
         """
         self.preset = preset
         self._batch = batch
         self._device = torch.device(device)
+        self._progress = progress
         self._block = block
         if block is None and self._device.type == "cpu":
-            self._block = cone_render.rays_at_once(self._device, preset.sampling)
+            self._block = cone_render.rays_at_once(self._device, preset.sampling, preset.network)
         start = seeds.torch_generator(seed, "mip.start", torch.device("cpu"))
         self.field = mip.MipField(preset.network, generator=start).to(self._device)
         self.coarse: mip.DensityField | None = None
@@ -60,16 +66,19 @@ class MipTask:
         self._losses = torch.zeros(2, device=self._device)
 
     def advance(self, step: int) -> None:
-        """One optimiser step; `step` counts from 0."""
+        """One optimiser step; `step` counts from 0. A batch without rays changes nothing."""
         batch = self._batch(step).to(self._device)
+        if not len(batch):
+            return
         weights = batch.weights if self.preset.area_loss else torch.ones_like(batch.weights)
         shares = weights / weights.sum()
         self._optimiser.zero_grad(set_to_none=True)
         total = torch.zeros_like(self._losses)
         for part in rays.slices(len(batch), self._block_size(len(batch))):
             total += self._gradient(batch[part], shares[part], (part.stop - part.start) / len(batch))
+        progress = None if self._progress is None else self._progress(step)
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(self.preset.schedule, step)
+            group["lr"] = learning_rate(self.preset.schedule, step, progress)
         self._optimiser.step()
         self._losses = total
 
@@ -170,11 +179,17 @@ def proposal_loss(first: cone_render.Level, second: cone_render.Level) -> Tensor
     return (missing.square() / (wanted + torch.finfo(wanted.dtype).eps)).mean()
 
 
-def learning_rate(schedule: mip_presets.Schedule, step: int) -> float:
-    """The rate of a step, which counts from 0 (sec. 4 and the released code)."""
-    progress = min(max(step / schedule.steps, 0.0), 1.0)
+def learning_rate(schedule: mip_presets.Schedule, step: int, progress: float | None = None) -> float:
+    """The rate of a step, which counts from 0 (sec. 4 and the released code).
+
+    progress: the share of the training that is over; None: by the schedule's own number of steps. The start
+    of a short training is softened for a tenth of it at most.
+    """
+    if progress is None:
+        progress = step / schedule.steps
+    progress = min(max(progress, 0.0), 1.0)
     rate = math.exp((1 - progress) * math.log(schedule.first) + progress * math.log(schedule.last))
     if schedule.warm_up:
-        grown = math.sin(math.pi / 2 * min(step / schedule.warm_up, 1.0))
+        grown = math.sin(math.pi / 2 * min(max(step / schedule.warm_up, progress / _LONGEST_START), 1.0))
         rate *= schedule.warm_from + (1 - schedule.warm_from) * grown
     return rate

@@ -31,10 +31,11 @@ class Drawn:
     colours: Tensor  # [R, 3], premultiplied
     opacities: Tensor  # [R], 1 where the pictures have no alpha
     pictures: Tensor  # [R], their numbers
+    weights: Tensor  # [R], what each counts for
 
 
 class Pixels:
-    """All known pixels of some pictures. A pixel is drawn as often as its weight says; all count alike then.
+    """All known pixels of some pictures.
 
     Raises ValueError when a picture has another size than its lens, or none has a known pixel.
     """
@@ -52,17 +53,15 @@ class Pixels:
             if picture.pixels.shape[:2] != (lens.height, lens.width):
                 raise ValueError(f"a picture of {picture.pixels.shape} does not fit {lens}")
         self.cameras = CameraRays([picture.camera for picture in pictures], domain, near, far, device)
-        self._rows = [
-            torch.from_numpy(_four(picture.pixels).reshape(-1, 4)).to(device) for picture in pictures
-        ]
-        self._bytes = torch.cat(self._rows)
-        starts = np.cumsum([0] + [len(rows) for rows in self._rows[:-1]])
+        rows = [torch.from_numpy(_four(picture.pixels).reshape(-1, 4)).to(device) for picture in pictures]
+        self._bytes = torch.cat(rows)
+        starts = np.cumsum([0] + [len(each) for each in rows[:-1]])
         self._starts = torch.tensor(starts, device=device)
         self._known, counts = _known(pictures, device)
         self._first = torch.tensor(np.cumsum([0, *counts[:-1]]), device=device)
         self._counts = torch.tensor(counts, device=device)
-        weights = torch.tensor([picture.weight for picture in pictures], device=device)
-        self._chance = weights * self._counts
+        self._weights = torch.tensor([float(picture.weight) for picture in pictures], device=device)
+        self._chance = self._weights * self._counts
         if not float(self._chance.sum()) > 0:
             raise ValueError("no picture has a pixel to learn from")
         self.device = torch.device(device)
@@ -70,9 +69,12 @@ class Pixels:
     def __len__(self) -> int:
         return int(self._counts.sum())
 
-    def draw(self, count: int, generator: torch.Generator) -> Drawn:
-        """`count` pixels at random, with replacement."""
-        picture = torch.multinomial(self._chance, count, replacement=True, generator=generator)
+    def draw(self, count: int, generator: torch.Generator, *, evenly: bool = False) -> Drawn:
+        """`count` pixels at random, with replacement: each as often as its weight says, and then all count
+        alike; or evenly, and then each counts for its weight, as mip-NeRF has it (arXiv:2103.13415, sec. 4).
+        """
+        chance = (self._weights > 0) * self._counts.float() if evenly else self._chance
+        picture = torch.multinomial(chance, count, replacement=True, generator=generator)
         share = torch.rand(count, generator=generator, device=self.device, dtype=torch.float64)
         pixel = (share * self._counts[picture]).long()
         if self._known is not None:
@@ -80,7 +82,11 @@ class Pixels:
         values = self._bytes[self._starts[picture] + pixel].float() / 255
         opacities = values[:, 3]
         return Drawn(
-            self.cameras.rays(picture, pixel), values[:, :3] * opacities[:, None], opacities, picture
+            self.cameras.rays(picture, pixel),
+            values[:, :3] * opacities[:, None],
+            opacities,
+            picture,
+            self._weights[picture] if evenly else torch.ones_like(opacities),
         )
 
 

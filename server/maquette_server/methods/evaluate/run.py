@@ -3,7 +3,6 @@
 import json
 import time
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,10 +87,10 @@ def _truth(
     camera = record.posed()
     frame = datasets.Frame(
         name=record.name or str(record.image),
-        image=_place(files, record.image),
+        image=files.place(record.image or ""),
         world_from_camera=camera.world_from_camera,
         lens=camera.lens,
-        mask=None if record.mask is None else _place(files, record.mask),
+        mask=None if record.mask is None else files.place(record.mask),
     )
     picture = pictures.load(frame)
     height, width = picture.shape[:2]
@@ -102,10 +101,6 @@ def _truth(
         behind = 1.0 if background == "white" else 0.0
         picture = runtime.to_u8(picture[..., :3] / 255 * alpha + behind * (1 - alpha))
     return picture, Posed(camera.world_from_camera, lens, camera.time), known
-
-
-def _place(files: SceneFiles, path: str | None) -> Path:
-    return files.places.get(path or "", Path(path or "nothing"))
 
 
 def _compared(

@@ -10,14 +10,12 @@ from scipy import ndimage
 from ...baking import pauses, surface
 from ...cameras import sampling
 from ...geometry import seams, uv
-from ...media import contact_sheet, glb, png
+from ...media import glb, png
 from ...metrics import colour_names
 from ...rendering import textured_mesh
-from .. import base
+from .. import base, mesh_sheet
 from . import target as targets
 
-_VIEW = 320  # pixels of one view of preview.png
-_SHADE = 0.35
 _NO_PIXEL = "no pixel of the preview's views is filled by the object"
 
 
@@ -45,23 +43,12 @@ def items(
     shown = texture[ndimage.binary_dilation(used, np.ones((3, 3), bool))]
     model = glb.write(target.mesh, target.corner_uvs, given[0].data, glb.alpha_mode(shown))
     yield
-    preview = yield from sheet(seen)
+    preview = yield from mesh_sheet.sheet(seen)
     return [
         *given,
         base.Item("mesh", "mesh.glb", model),
         base.Item("images", "preview.png", png.write(preview)),
     ]
-
-
-def sheet(seen: textured_mesh.TexturedMesh) -> pauses.Pausing[NDArray[np.uint8]]:
-    """[2 * 320, 4 * 320, 3]: eight views round the object, a little from above, on light grey."""
-    views = []
-    for k in range(8):
-        view = sampling.place(65.0, 45.0 * k, 1.65, size=_VIEW, fov=45.0, around=sampling.LOOK_AT)
-        rgba, _ = seen.draw(view.camera, shade=_SHADE)
-        views.append(rgba)
-        yield
-    return contact_sheet.grid(views, columns=4)
 
 
 def figures(

@@ -1,19 +1,21 @@
-"""From a data set to a field that learns: pictures in memory, the field, its task, how long it goes on."""
+"""What a field learns from, and how long: the pictures of a data set in memory, their pixels, steps or
+seconds.
+"""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
+from ...cameras.lens import Lens
 from ...datasets import pictures as loading
 from ...datasets.base import DataSet, Frame
-from ...fields import grid
 from ...rendering.posed import Posed
-from ...training import grid_training, pixels, seeds
+from ...training import pixels
 from .. import base, scene_input
 from . import space as spaces
 
@@ -43,9 +45,11 @@ def capture(dataset: DataSet, reduce: int) -> base.Part[Capture]:
     held = 0
     for frame in training:
         yield LOADING
-        picture = reduced(loading.load(frame), reduce)
+        picture = loading.load(frame)
+        frame = scene_input.loaded(frame, (picture.shape[1], picture.shape[0]))
+        picture = reduced(picture, reduce)
         height, width = picture.shape[:2]
-        frame = scene_input.loaded(frame, (width, height))
+        frame = replace(frame, lens=_divided(frame.lens, reduce))
         held += picture.nbytes
         if held > MOST_BYTES:
             raise UserError(
@@ -82,6 +86,22 @@ def reduced(picture: Picture, factor: int) -> Picture:
     return result
 
 
+def _divided(lens: Lens, factor: int) -> Lens:
+    """The lens of a `reduced` picture: what was cut off moves nothing."""
+    if factor == 1:
+        return lens
+    return Lens(
+        lens.width // factor,
+        lens.height // factor,
+        lens.focal_x / factor,
+        lens.focal_y / factor,
+        lens.centre_x / factor,
+        lens.centre_y / factor,
+        lens.model,
+        lens.distortion,
+    )
+
+
 class Budget:
     """How long to go on: steps, or seconds of optimisation (those before a pause included)."""
 
@@ -89,23 +109,24 @@ class Budget:
         self._steps, self._seconds, self.spent = steps, seconds, spent
         self._began: float | None = None
 
+    def so_far(self) -> float:
+        """Seconds that count until now."""
+        return self.spent + (time.monotonic() - self._began if self._began is not None else 0.0)
+
     def begin(self) -> None:
         """Time counts from here."""
         self._began = time.monotonic()
 
     def hold(self) -> None:
         """Time does not count until `begin`."""
-        if self._began is not None:
-            self.spent += time.monotonic() - self._began
-            self._began = None
+        self.spent, self._began = self.so_far(), None
 
     def share(self, step: int) -> float:
         """How much of it is over, 0..1."""
         if self._steps is not None:
             return min(1.0, step / self._steps)
         assert self._seconds is not None
-        running = time.monotonic() - self._began if self._began is not None else 0.0
-        return min(1.0, (self.spent + running) / self._seconds)
+        return min(1.0, self.so_far() / self._seconds)
 
     def total(self, step: int) -> int:
         """How many steps there will be in all, as far as one can say after `step` of them."""
@@ -115,13 +136,6 @@ class Budget:
         if share >= 1:
             return step
         return max(step + 1, round(step / share) if share > 0 else step + 1)
-
-
-def field_of(appearances: int, seed: int, device: torch.device) -> grid.GridField:
-    """A field that has learnt nothing."""
-    settings = grid.Settings(appearances=appearances)
-    generator = seeds.torch_generator(seed, "field", torch.device("cpu"))
-    return grid.GridField(settings, generator=generator).to(device)
 
 
 def pixels_of(captured: Capture, space: spaces.Space, device: torch.device) -> pixels.Pixels:
@@ -138,23 +152,3 @@ def pixels_of(captured: Capture, space: spaces.Space, device: torch.device) -> p
             "Nothing is left to learn from: the masks leave out every pixel.",
             hint="Mend them.",
         ) from error
-
-
-def task_of(
-    captured: Capture,
-    space: spaces.Space,
-    budget: Budget,
-    appearance: bool,
-    seed: int,
-    device: torch.device,
-) -> grid_training.GridTask:
-    """The field with its optimisers."""
-    return grid_training.GridTask(
-        field_of(len(captured.frames) if appearance else 0, seed, device),
-        pixels_of(captured, space, device),
-        space.domain,
-        space.steps,
-        grid_training.Settings(),
-        seed,
-        budget.share,
-    )

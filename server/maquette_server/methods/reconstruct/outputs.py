@@ -1,20 +1,19 @@
 """What a reconstruction gives: the files of a scene's folder, and a picture to look at."""
 
+import math
 import uuid
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...datasets.base import DataSet, Frame
 from ...media import png
-from ...rendering import grid_render
 from ...rendering.posed import Posed
-from ...scenes import folder, grid_weights, runtime
-from ...training.grid_training import GridTask
+from ...scenes import folder, runtime
 from .. import base, scene_input
+from .learners import Learner
 from .space import Space
 
 _PREVIEW_LONG = 480  # pixels
@@ -41,10 +40,14 @@ def _suffix(frame: Frame, masks: bool) -> str:
 
 
 def scene(
-    ctx: base.RunContext, dataset: DataSet, space: Space, task: GridTask, step: int, earlier: dict[int, bytes]
+    ctx: base.RunContext,
+    dataset: DataSet,
+    space: Space,
+    learner: Learner,
+    step: int,
+    earlier: dict[int, bytes],
 ) -> list[base.Item]:
     """All files of the scene. earlier: weights of steps before, by step."""
-    settings = grid_weights.record(task.field, space.domain, space.steps, task.occupancy.occupied.shape[0])
     name = scene_input.capture_name(ctx)
     up = np.asarray(dataset.up, np.float64)
     record = folder.SceneRecord(
@@ -53,7 +56,7 @@ def scene(
         name=name,
         method="reconstruct",
         created_by=scene_input.VERSION,
-        field=settings,
+        field=learner.record(),
         field_from_scene=folder.matrix(space.domain.field_from_scene),
         up=folder.vector(up),
         front=folder.vector(_front(up)),
@@ -72,7 +75,7 @@ def scene(
         base.Item("scene", "scene.json", folder.encode(record)),
         base.Item("scene", "cameras.json", folder.encode(folder.Cameras(frames=rows))),
     ]
-    weights = {**earlier, step: grid_weights.encode(task.field, task.occupancy.occupied)}
+    weights = {**earlier, step: learner.weights()}
     items += [base.Item("scene", folder.checkpoint_path(at), data) for at, data in weights.items()]
     for frame, name, mask in zip(dataset.frames, names, masks, strict=True):
         if frame.image.is_file():
@@ -105,30 +108,20 @@ def camera_record(number: int, frame: Frame, image: str, mask: str | None) -> fo
     )
 
 
-def view(task: GridTask, camera: Posed, space: Space, longest: int, background: str) -> NDArray[np.uint8]:
+def view(learner: Learner, camera: Posed, space: Space, longest: int, background: str) -> NDArray[np.uint8]:
     """The field as it is, from a camera, its long side at most `longest` pixels, u8 [H, W, 4], opaque."""
-    share = min(1.0, longest / max(camera.lens.width, camera.lens.height))
-    small = Posed(camera.world_from_camera, camera.lens.scaled(share))
-    field = grid_render.GridScene(task.field, task.occupancy.occupied, space.domain, space.steps)
-    from ...rendering.posed import CameraRays
-
-    device = task.occupancy.occupied.device
-    rays = CameraRays([small], space.domain, space.near, space.far, device).whole(0)
-    with torch.no_grad():
-        seen = grid_render.whole(list(field.tiles(rays)))
-    shape = (small.lens.height, small.lens.width)
-    frame = runtime.Frame(
-        seen.colours.reshape(*shape, 3).cpu().numpy(),
-        seen.opacities.reshape(shape).cpu().numpy(),
-        seen.depths.reshape(shape).cpu().numpy(),
-    )
+    lens = camera.lens
+    quick = math.sqrt(learner.quick / (lens.width * lens.height))
+    small = lens.scaled(min(1.0, longest / max(lens.width, lens.height), quick))
+    *_, frame = runtime.look(learner.scene(), Posed(camera.world_from_camera, small), space.near, space.far)
+    assert frame is not None
     picture = frame.over(background)
-    return np.dstack([picture, np.full(shape, 255, np.uint8)])
+    return np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
 
 
-def preview(task: GridTask, camera: Posed, space: Space, background: str) -> base.Item:
+def preview(learner: Learner, camera: Posed, space: Space, background: str) -> base.Item:
     """preview.png."""
-    picture = view(task, camera, space, _PREVIEW_LONG, background)
+    picture = view(learner, camera, space, _PREVIEW_LONG, background)
     return base.Item("scene", "preview.png", png.write(picture[..., :3]))
 
 

@@ -3,14 +3,13 @@
 import torch
 
 from ...rendering.posed import Posed
-from ...scenes import grid_weights
 from ...training import loop
 from .. import base, scene_input
-from . import ReconstructParams, learning, outputs
+from . import ReconstructParams, learners, learning, outputs
 from . import space as spaces
 
-_STEPS = {"cpu": 5000, "cuda": 20_000}  # when nothing is said
 _SAVED_AT = 0.75  # of the training: the checkpoint before the last
+_EARLIER = "earlier"  # its weights, as bytes, in a job's own checkpoints
 
 
 def run(ctx: base.RunContext) -> base.Run:
@@ -27,76 +26,83 @@ def run(ctx: base.RunContext) -> base.Run:
     ctx.timer.stage("learn")
     steps = params.steps
     if steps is None and params.seconds is None:
-        steps = _STEPS[device.type]
+        steps = learners.usual_steps(params, device)
     budget = learning.Budget(steps, params.seconds)
-    task = learning.task_of(captured, space, budget, params.appearance, ctx.seed, device)
-    first = 0
+    learner = learners.start(captured, space, params, budget.share, ctx.seed, device)
+    work = _Resumable(learner, budget)
     if ctx.state is not None:
-        task.restore(ctx.state)
-        first = int(ctx.state.values["step"])
-        budget.spent = float(ctx.state.values["seconds"])
+        work.restore(ctx.state)
     background = dataset.background or "black"
     look = Posed(captured.frames[0].world_from_camera, captured.frames[0].lens)
-    work = _Resumable(task, budget, first)
 
     def snapshot(longest: int) -> base.Snapshot:
         budget.hold()
-        picture = outputs.view(task, look, space, longest, background)
-        items = outputs.scene(ctx, dataset, space, task, work.step, {})
+        picture = outputs.view(learner, look, space, longest, background)
+        items = outputs.scene(ctx, dataset, space, learner, work.step, {})
         budget.begin()
         return base.Snapshot(items, picture)
 
     budget.begin()
-    done = yield from loop.optimise(work, first, budget.total, "learn", snapshot)
+    done = yield from loop.optimise(work, work.step, budget.total, "learn", snapshot)
     budget.hold()
 
     ctx.timer.stage("write")
     yield base.Step(done, done, "write", state=work.state)
-    items = outputs.scene(ctx, dataset, space, task, done, work.earlier)
+    items = outputs.scene(ctx, dataset, space, learner, done, work.earlier)
     yield base.Step(done, done, "write", state=work.state)
-    items.append(outputs.preview(task, look, space, background))
+    items.append(outputs.preview(learner, look, space, background))
     figures = {
         "steps": done,
         "optimisation_seconds": round(budget.spent, 3),
-        "loss": dict(task.losses()),
-        "occupied": float(task.occupancy.occupied.float().mean()),
+        "loss": dict(learner.losses()),
         "training_pictures": len(captured.frames),
         "bounds": "unbounded" if space.domain.unbounded else "object",
+        **learner.figures(),
     }
     exact = device.type == "cpu" and params.seconds is None
     return base.Result(
         items,
         figures,
-        backends={"field": "torch and numba" if device.type == "cpu" else "torch"},
-        preset=params.field,
+        backends={"field": learner.backend},
+        preset=learner.label,
         promise="bit-equal" if exact else "no step lost",
     )
 
 
 class _Resumable:
-    """The task with its step and time in every checkpoint, and weights of an earlier step for the scene."""
+    """A learner with step and time in every checkpoint, and weights of an earlier step for the scene."""
 
-    def __init__(self, task: "object", budget: learning.Budget, first: int) -> None:
-        from ...training.grid_training import GridTask
-
-        assert isinstance(task, GridTask)
-        self._task, self._budget = task, budget
-        self.step = first
+    def __init__(self, learner: learners.Learner, budget: learning.Budget) -> None:
+        self._learner, self._budget = learner, budget
+        self.step = 0
         self.earlier: dict[int, bytes] = {}
-        self.losses = task.losses
+        self.losses = learner.losses
 
     def advance(self, step: int) -> None:
-        self._task.advance(step)
+        self._learner.advance(step)
         self.step = step + 1
         if not self.earlier and self._budget.share(self.step) >= _SAVED_AT:
-            self.earlier[self.step] = grid_weights.encode(self._task.field, self._task.occupancy.occupied)
+            self.earlier[self.step] = self._learner.weights()
+
+    def restore(self, state: base.State) -> None:
+        """Goes on from a checkpoint bit for bit (on a CPU)."""
+        self._learner.restore(state)
+        self.step = int(state.values["step"])
+        self._budget.spent = float(state.values["seconds"])
+        if _EARLIER in state.tensors:
+            data = state.tensors[_EARLIER].cpu().numpy().tobytes()
+            self.earlier = {int(state.values["earlier"]): data}
 
     def rewind(self, state: base.State) -> None:
-        self._task.rewind(state)
+        self._learner.rewind(state)
         self.step = int(state.values["step"])
+        self.earlier = {at: data for at, data in self.earlier.items() if at <= self.step}
 
     def state(self) -> base.State:
-        state = self._task.state()
-        self._budget.hold()
-        self._budget.begin()
-        return base.State(state.tensors, {**state.values, "step": self.step, "seconds": self._budget.spent})
+        state = self._learner.state()
+        tensors = dict(state.tensors)
+        values = {**state.values, "step": self.step, "seconds": self._budget.so_far()}
+        for at, data in self.earlier.items():
+            tensors[_EARLIER] = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+            values["earlier"] = at
+        return base.State(tensors, values)

@@ -40,6 +40,7 @@ def of(
     Raises UserError `dataset.bad` when the cameras do not say where to look.
     """
     transparent = all(picture.shape[2] == 4 for picture in pictures)
+    transparent &= any(bool((picture[..., 3] < 255).any()) for picture in pictures if transparent)
     if bounds == "auto":
         bounds = "object" if transparent else "unbounded"
     centre = scale.focus_point(frames)
@@ -125,8 +126,8 @@ def _hull(
         kept = np.ones(len(local), bool)
         kept[inside] = shown[y, x]
         alive[np.flatnonzero(alive)[~kept]] = False
-    if not alive.any():
-        return None
+        if not alive.any():
+            return None
     cell = half / _SIDE
     return np.stack([cells[alive].min(0) - cell, cells[alive].max(0) + cell])
 

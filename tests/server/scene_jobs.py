@@ -1,0 +1,101 @@
+"""Jobs that make scenes and look at them, run in this process from folders to files."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import pytest
+import torch
+from maquette_server.cli import captures
+from maquette_server.datasets import opening
+from maquette_server.methods import base
+from maquette_server.methods.reconstruct import space
+from maquette_server.training import grid_training
+from maquette_wire import messages
+from painting_jobs import Stages
+
+METHODS = base.discover()
+
+
+def context(
+    store: Path, method: str, inputs: dict[str, Any], blobs: dict[str, bytes], **options: Any
+) -> base.RunContext:
+    """A job of a method whose files lie in a folder. options: `state`, `seed`, `warnings`, and parameters."""
+    store.mkdir(parents=True, exist_ok=True)
+    for digest, data in blobs.items():
+        (store / digest).write_bytes(data)
+    warnings: list[tuple[str, str]] = options.pop("warnings", [])
+    return base.RunContext(
+        inputs=inputs,
+        array=_none,
+        file=lambda ref: (store / ref.digest).read_bytes(),
+        path=lambda ref: store / ref.digest,
+        seed=options.pop("seed", 3),
+        device="cpu",
+        model=_none,
+        warn=lambda code, sentence: warnings.append((code, sentence)),
+        timer=Stages(),
+        state=options.pop("state", None),
+        params=METHODS[method].read_params(options),
+    )
+
+
+def _none(wanted: Any) -> Any:
+    raise AssertionError(f"nobody asks for {wanted}")
+
+
+def reconstruct(folder: Path, store: Path, **options: Any) -> base.RunContext:
+    """The job that `maquette reconstruct FOLDER` makes."""
+    blobs: dict[str, bytes] = {}
+    cameras, images = captures.data_set(opening.read(folder), blobs)
+    return context(store, "reconstruct", {"cameras": cameras, "images": images}, blobs, **options)
+
+
+def of_scene(
+    method: str, folder: Path, store: Path, cameras: messages.CamerasInput | None = None, **options: Any
+) -> base.RunContext:
+    """The job that `maquette render FOLDER` or `maquette evaluate FOLDER` makes."""
+    blobs: dict[str, bytes] = {}
+    inputs: dict[str, Any] = {"scene": captures.scene(folder, blobs, pictures=True)}
+    if cameras is not None:
+        inputs["cameras"] = cameras
+    return context(store, method, inputs, blobs, **options)
+
+
+def finish(
+    method: str, ctx: base.RunContext, watch: Callable[[base.Step], bool | None] = lambda step: None
+) -> base.Result:
+    """Runs a job to its end; `watch` sees every step and may answer it."""
+    steps = METHODS[method].load_run()(ctx)
+    answer = None
+    try:
+        while True:
+            answer = watch(steps.send(answer))
+    except StopIteration as stopped:
+        result: base.Result = stopped.value
+        return result
+
+
+def files(result: base.Result) -> dict[str, bytes]:
+    """The files of a result by name."""
+    return {item.name: item.data for item in result.items}
+
+
+def write(result: base.Result, folder: Path) -> Path:
+    """The files of a result in a folder, as the command line leaves them."""
+    for name, data in files(result).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def make_quick(patch: pytest.MonkeyPatch) -> None:
+    """Fields learn from few samples a step, in one thread: a step takes a tenth of its usual time."""
+    numba.set_num_threads(1)
+    torch.set_num_threads(1)  # numba, when it starts its threads, lets torch have as many
+    settings = functools.partial(grid_training.Settings, samples=4096, cells=32)
+    patch.setattr(grid_training, "Settings", settings)
+    patch.setattr(grid_training, "_FEWEST", 32)
+    patch.setattr(space, "_OBJECT_STEPS", 96)

@@ -20,6 +20,7 @@ from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
+from .focus import nearest_to_axes
 from .pinhole import Pinhole, look_at
 
 Stop = tuple[Pinhole, float | None]
@@ -196,7 +197,7 @@ def spiral(
         raise _bad("A spiral", "needs cameras in several places; these stand on one spot")
     upward = _upward(poses) if up is None else _unit(np.asarray(up, np.float64), poses[0, :3, 1])
     mean = _unit(forward.mean(0), forward[0])
-    focus = _focus(places, forward)
+    focus = nearest_to_axes(places, forward)
     along = np.arange(frames) / frames
     if np.percentile(forward @ mean, 100 - _OUTER) > _CONE:
         matrices = _before(places, mean, upward, focus, along, turns)
@@ -318,15 +319,6 @@ def _orbit(
     matrix[:3, :3] = np.stack([np.cross(upward, backward), upward, backward], 1)
     matrix[:3, 3] = target + distance * backward
     return matrix
-
-
-def _focus(places: NDArray[np.float64], forward: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The point with the smallest sum of squared distances to the optical axes; None if they are parallel."""
-    across = np.eye(3) - forward[:, :, None] * forward[:, None, :]  # [N, 3, 3]
-    total = across.sum(0)
-    if np.linalg.eigvalsh(total)[0] < 1e-6 * len(places):
-        return None
-    return np.linalg.solve(total, (across @ places[:, :, None]).sum(0)[:, 0])
 
 
 def _before(

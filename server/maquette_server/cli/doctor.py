@@ -14,7 +14,7 @@ import typer
 from maquette_wire.errors import UserError
 
 from . import endings
-from .paint import Json, Server
+from .launch import Json, Server
 
 if TYPE_CHECKING:
     from .. import config as configuration

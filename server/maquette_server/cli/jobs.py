@@ -11,7 +11,7 @@ import typer
 from maquette_wire.errors import UserError
 
 from . import endings
-from .paint import Json, Server
+from .launch import Json, Server
 
 if TYPE_CHECKING:
     from maquette_wire import link, messages

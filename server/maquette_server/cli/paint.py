@@ -6,14 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from maquette_wire.errors import UserError
 
-from . import endings
-
-Server = Annotated[
-    str, typer.Option("--server", envvar="MAQUETTE_SERVER", help="Address of a running server, HOST:PORT.")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a progress bar.")]
+from . import endings, launch
 
 
 class Preset(StrEnum):
@@ -51,11 +45,11 @@ def paint(
     up: Annotated[str, typer.Option(help="Upward direction in the file: y, -z, or 0,0,1.")] = "y",
     front: Annotated[str, typer.Option(help="Direction in which the object looks.")] = "z",
     model: Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")] = "",
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; without --server only.")] = "",
+    seed: launch.Seed = 0,
+    device: launch.Device = "",
     rasteriser: Annotated[RasteriserName, typer.Option(help="What draws the surface.")] = RasteriserName.auto,
-    server: Server = "",
-    as_json: Json = False,
+    server: launch.Server = "",
+    as_json: launch.Json = False,
 ) -> None:
     """Paint MESH after a prompt: texture.png, mesh.glb, preview.png and report.json in the folder --out."""
     from maquette_wire.arrays import digest_of
@@ -64,17 +58,10 @@ def paint(
     from . import local, model_names, outputs, progress, remote, request
 
     place = outputs.folder(out)
-    outputs.check(place)
-    if server and device:
-        raise UserError(
-            "params.bad",
-            "--device is the server's to choose.",
-            hint="Start the server with --device, or leave it out.",
-        )
+    launch.check(place, server, device)
     settings = config.load(config.data_folder())
     models: dict[str, str] = {}
     if not server:
-        local.check(place)
         model, models = model_names.resolve(model, settings)
     params = {
         "prompt": prompt,

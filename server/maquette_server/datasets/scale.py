@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cameras import focus
 from .base import Frame
 
 Floats = NDArray[np.float64]
 
-PARALLEL = 1e-4  # spread of the viewing axes (squared sine) below which they meet nowhere in particular
 LEVEL = 0.1  # mean camera up shorter than this says nothing
 
 
@@ -21,13 +21,7 @@ def poses(frames: Sequence[Frame]) -> Floats:
 def focus_point(frames: Sequence[Frame]) -> Floats | None:
     """The point [3] nearest to all viewing axes (least squares), or None where the axes are parallel."""
     matrices = poses(frames)
-    places, axes = matrices[:, :3, 3], -matrices[:, :3, 2]
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]  # [N, 3, 3], removes what lies along the axis
-    if np.linalg.eigvalsh(across.mean(0))[0] < PARALLEL:
-        return None
-    middle = places.mean(0)  # solved relative to the middle, so that a far-off scene loses no digits
-    offset = np.linalg.solve(across.sum(0), np.einsum("nij,nj->i", across, places - middle))
-    return middle + offset
+    return focus.nearest_to_axes(matrices[:, :3, 3], -matrices[:, :3, 2])
 
 
 def up_of(frames: Sequence[Frame]) -> Floats:

@@ -4,7 +4,6 @@ V cameras. Depth t along a ray is the scene's depth along the viewing axis whate
 frame scales origins, directions and radii, and leaves t alone.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from ..cameras.lens import Lens
 from ..fields.domain import Domain
-from .rays import Rays
+from .rays import Rays, pixel_radius
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class CameraRays:
         widths = [each.width for each in lenses]
         self.widths = torch.tensor(widths, device=device)
         self.sizes = torch.tensor([each.width * each.height for each in lenses], device=device)
-        radii = [domain.scale * 2 / math.sqrt(12) / math.sqrt(each.focal_x * each.focal_y) for each in lenses]
+        radii = [domain.scale * pixel_radius(each) for each in lenses]
         self._radii = _tensor(np.array(radii), device)
         self._tables, self._table_of = _tables(lenses, device)
 

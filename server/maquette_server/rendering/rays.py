@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cameras.lens import Lens
 from ..cameras.pinhole import Pinhole
 
 
@@ -121,7 +122,7 @@ def camera_rays(camera: Pinhole, near: float, far: float, device: torch.device |
     )
 
 
-def pixel_radius(camera: Pinhole) -> float:
+def pixel_radius(camera: Pinhole | Lens) -> float:
     """Radius at depth 1 of a cone whose disc has the variance of a pixel: dx 2 / sqrt(12) (sec. 3.1).
 
     Pixels that are not square count as squares of the same area.

@@ -16,7 +16,7 @@ from ..fields.domain import Domain
 from ..methods.base import State
 from ..rendering import marching, packed
 from ..rendering.occupancy import Occupancy
-from . import seeds
+from . import adam_state, seeds
 from .pixels import Drawn, Pixels
 from .touched_adam import TouchedAdam
 
@@ -123,9 +123,7 @@ class GridTask:
         tensors = {f"field.{name}": each.cpu().clone() for name, each in self.field.state_dict().items()}
         tensors |= {f"table.{name}": each for name, each in self._table.state().items()}
         tensors |= {f"occupancy.{name}": each for name, each in self.occupancy.state().items()}
-        for name, parameter in self._networks.items():
-            for key, moment in self._adam.state.get(parameter, {}).items():
-                tensors[f"adam.{key}.{name}"] = moment.detach().cpu().clone()
+        tensors |= adam_state.saved(self._adam, self._networks)
         tensors["random"] = self._random.get_state()
         return State(tensors, {"rays": self.rays, "loss": float(self._loss)})
 
@@ -134,13 +132,7 @@ class GridTask:
         self.field.load_state_dict(_under("field.", state.tensors))
         self._table.restore(_under("table.", state.tensors))
         self.occupancy.restore(_under("occupancy.", state.tensors))
-        for name, parameter in self._networks.items():
-            saved = {
-                key: state.tensors.get(f"adam.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")
-            }
-            self._adam.state[parameter] = {
-                key: value.clone().to(parameter.device) for key, value in saved.items() if value is not None
-            }
+        adam_state.restore(self._adam, self._networks, state.tensors)
         self.rays = int(state.values["rays"])
         self._loss = torch.full_like(self._loss, state.values["loss"])
 

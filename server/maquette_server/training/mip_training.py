@@ -13,7 +13,7 @@ from torch import Tensor
 from ..fields import mip
 from ..methods import base
 from ..rendering import cone_render, rays, sampling
-from . import mip_presets, seeds
+from . import adam_state, mip_presets, seeds
 
 _LONGEST_START = 0.1  # of the training: the softened start
 
@@ -131,11 +131,8 @@ class MipTask:
 
     def state(self) -> base.State:
         """Parameters, moments and generators, copied."""
-        tensors: dict[str, Tensor] = {}
-        for name, parameter in self._parameters.items():
-            tensors[name] = parameter.detach().cpu().clone()
-            for key, moment in self._optimiser.state.get(parameter, {}).items():
-                tensors[f"adam.{key}.{name}"] = moment.detach().cpu().clone()
+        tensors = {name: parameter.detach().cpu().clone() for name, parameter in self._parameters.items()}
+        tensors |= adam_state.saved(self._optimiser, self._parameters)
         tensors["random.jitter"] = self._jitter.get_state()
         tensors["random.noise"] = self._noise.get_state()
         return base.State(tensors, {})
@@ -144,11 +141,7 @@ class MipTask:
         """Parameters and moments of a state; the generators stay where they are."""
         for name, parameter in self._parameters.items():
             parameter.data.copy_(state.tensors[name])
-            moments = {}
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                if (saved := state.tensors.get(f"adam.{key}.{name}")) is not None:
-                    moments[key] = saved.clone().to(parameter.device)
-            self._optimiser.state[parameter] = moments
+        adam_state.restore(self._optimiser, self._parameters, state.tensors)
 
     def restore(self, state: base.State) -> None:
         """Goes on from a checkpoint bit for bit."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...guidance import schedules, score_distillation
 from ...rendering import surface_view, texture
-from ...training import seeds
+from ...training import adam_state, seeds
 from .. import base
 from . import background as backgrounds
 from . import settings as deciding
@@ -151,11 +151,8 @@ class Painting:
 
     def state(self) -> base.State:
         """Parameters, moments and every generator, copied."""
-        tensors: dict[str, Tensor] = {}
-        for name, parameter in self._parameters.items():
-            tensors[name] = parameter.detach().cpu().clone()
-            for key, moment in self._optimiser.state.get(parameter, {}).items():
-                tensors[f"adam.{key}.{name}"] = moment.detach().cpu().clone()
+        tensors = {name: parameter.detach().cpu().clone() for name, parameter in self._parameters.items()}
+        tensors |= adam_state.saved(self._optimiser, self._parameters)
         tensors["random.noise"] = self._noise.get_state()
         values = {
             "timestep": seeds.state_of(self._timestep),
@@ -168,11 +165,7 @@ class Painting:
         """Parameters and moments of a state; the generators stay where they are."""
         for name, parameter in self._parameters.items():
             parameter.data.copy_(state.tensors[name])
-            moments = {}
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                if (saved := state.tensors.get(f"adam.{key}.{name}")) is not None:
-                    moments[key] = saved.clone().to(parameter.device)
-            self._optimiser.state[parameter] = moments
+        adam_state.restore(self._optimiser, self._parameters, state.tensors)
 
     def restore(self, state: base.State) -> None:
         """Goes on from a checkpoint bit for bit."""

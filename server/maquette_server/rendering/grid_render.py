@@ -10,7 +10,7 @@ from ..fields import grid, spherical_harmonics
 from ..fields.domain import Domain
 from . import marching, packed
 from .rays import Rays
-from .seen import Seen
+from .seen import OPAQUE, Seen
 
 TILE = 4096  # rays at once
 
@@ -56,7 +56,7 @@ class GridScene:
             densities, colours, samples.lengths, samples.offsets, nothing
         )
         depths = packed.along(samples.places, weights, samples.rays, count) / opacities.clamp(min=1e-6)
-        return Seen(seen, opacities, torch.where(opacities > 1e-3, depths, torch.inf))
+        return Seen(seen, opacities, torch.where(opacities > OPAQUE, depths, torch.inf))
 
     def tiles(self, rays: Rays) -> Iterator[Seen]:
         """`see` in pieces of TILE rays, in order."""

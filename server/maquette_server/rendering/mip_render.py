@@ -15,10 +15,9 @@ from ..fields import mip
 from ..fields.domain import Domain
 from . import cone_render, marching
 from .rays import Rays
-from .seen import Seen
+from .seen import OPAQUE, Seen
 
 TILE = 2048  # rays at once
-_FAINT = 1e-3  # opacity up to which nothing is said to be seen
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class MipScene:
         )
         seen.colours[met] = found.colours
         seen.opacities[met] = found.opacity
-        seen.depths[met] = torch.where(found.opacity > _FAINT, found.distance, torch.inf)
+        seen.depths[met] = torch.where(found.opacity > OPAQUE, found.distance, torch.inf)
         return seen
 
     def tiles(self, rays: Rays) -> Iterator[Seen]:

@@ -10,6 +10,8 @@ from torch import Tensor
 from ..fields.domain import Domain
 from .rays import Rays
 
+OPAQUE = 0.5  # opacity above which a ray has a depth: haze in the air has none
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -17,7 +19,7 @@ class Seen:
 
     colours: Tensor  # [R, 3], premultiplied: nothing lies behind
     opacities: Tensor  # [R]
-    depths: Tensor  # [R], mean t of what is seen; infinite where nothing is
+    depths: Tensor  # [R], mean t of what is seen; infinite where opacities are OPAQUE or less
 
 
 class Field(Protocol):

@@ -25,6 +25,7 @@ from maquette_server.scenes import folder, runtime
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 from painting_jobs import Stages
+from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner
 
@@ -211,7 +212,14 @@ def test_the_file_stands_upright_in_a_viewer_and_has_the_scenes_size_and_colours
     assert np.abs(_texels(mesh) - COLOUR).max() <= 3
     assert result.figures["texels_seen"] > 0.99
     assert result.figures["occupied"] == pytest.approx(4 / 3 * np.pi * RADIUS**3 / 8, rel=0.02)
-    assert {item.name for item in result.items} == {"mesh.glb", "preview.png"}
+    parts = {item.name: item.data for item in result.items}
+    arrays = {"positions", "triangles", "corner_uvs", "texture.png"}
+    assert set(parts) == {"mesh.glb", "preview.png"} | arrays
+    outer = np.linalg.norm(parts["positions"] - np.array(centre), axis=1) * scale
+    assert np.abs(outer - RADIUS).max() < 0.1 * 2 / CELLS
+    assert parts["triangles"].max() == len(parts["positions"]) - 1
+    assert parts["corner_uvs"].shape == (len(parts["triangles"]), 3, 2)
+    assert np.asarray(Image.open(io.BytesIO(parts["texture.png"]))).shape[:2] == (128, 128)
 
 
 def test_crumbs_and_hollows_into_which_nobody_looks_are_left_out() -> None:

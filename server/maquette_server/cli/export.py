@@ -52,4 +52,4 @@ def export(
         as_json=as_json,
         placed=file_outputs.placed(target, _FILES),
     )
-    file_outputs.moved(place, target, _FILES)
+    file_outputs.moved(place, target, _FILES, left=["texture.png"])  # which is in mesh.glb

@@ -9,7 +9,7 @@ from maquette_wire import arrays, messages
 from . import outputs
 
 WRITTEN = frozenset({"texture", "mesh", "images", "video", "scene", "figures"})
-"""roles whose items are files of the folder"""
+"""roles whose items are files of the folder, when they are no bare arrays"""
 NEEDED = WRITTEN | {"uv"}
 
 
@@ -25,7 +25,7 @@ def write(
     content: bytes of an item, or the file that holds them.  mesh_digest: SHA-256 of the file that was sent.
     """
     files: dict[str, bytes | Path] = {
-        item.name: content(item) for item in result.items if item.role in WRITTEN
+        item.name: content(item) for item in result.items if item.role in WRITTEN and not item.dtype
     }
     report = dict(result.report)
     uv = next((item for item in result.items if item.role == "uv"), None)

@@ -22,5 +22,5 @@ METHOD = base.Method(
     params=ExportParams,
     needs=frozenset({"scene"}),
     optional=frozenset(),
-    gives=frozenset({"mesh", "images", "figures"}),
+    gives=frozenset({"mesh", "uv", "texture", "images", "figures"}),
 )

@@ -84,13 +84,15 @@ def export(ctx: base.RunContext, scene: runtime.Scene) -> base.Run:
     ctx.timer.stage("write")
     writing = base.Step(total, total, "write")
     yield writing
-    model = glb.write(mesh, atlas.corner_uvs, png.write(texture))
+    painted = png.write(texture)
+    model = glb.write(mesh, atlas.corner_uvs, painted)
     yield writing
     shown = textured_mesh.TexturedMesh(drawn.positions, drawn.triangles, drawn.corner_uvs, texture)
     sheet = yield from base.telling(mesh_sheet.sheet(shown, shade=0.0), writing)
     items = [
         base.Item("mesh", "mesh.glb", model),
         base.Item("images", "preview.png", png.write(sheet)),
+        *_parts(mesh, atlas.corner_uvs, painted),
     ]
     figures = {
         "vertices": len(mesh.positions),
@@ -110,6 +112,16 @@ def export(ctx: base.RunContext, scene: runtime.Scene) -> base.Run:
         figures,
         backends={"field": str(scene.record.field["type"]), "rasteriser": rasteriser.name},
     )
+
+
+def _parts(mesh: Mesh, corner_uvs: NDArray[np.float32], texture: bytes) -> list[base.Item]:
+    """The same mesh as arrays in the scene's coordinates, for who builds meshes and reads no GLB."""
+    return [
+        base.Item("mesh", "positions", np.asarray(mesh.positions, np.float64)),
+        base.Item("mesh", "triangles", np.asarray(mesh.triangles, np.int32)),
+        base.Item("uv", "corner_uvs", np.asarray(corner_uvs, np.float32)),
+        base.Item("texture", "texture.png", texture),
+    ]
 
 
 def surface(ctx: base.RunContext, scene: runtime.Scene) -> base.Part[Found]:

@@ -130,6 +130,23 @@ class Lens:
         """The same view with `factor` times as many pixels each way, rounded to whole ones."""
         return self.resized(max(1, round(self.width * factor)), max(1, round(self.height * factor)))
 
+    def divided(self, factor: int) -> "Lens":
+        """With pixels of factor x factor old ones; what does not fill a whole one is cut off at the right and
+        below, and moves nothing.
+        """
+        if factor == 1:
+            return self
+        return Lens(
+            self.width // factor,
+            self.height // factor,
+            self.focal_x / factor,
+            self.focal_y / factor,
+            self.centre_x / factor,
+            self.centre_y / factor,
+            self.model,
+            self.distortion,
+        )
+
     def pixel_centres(self) -> Floats:
         """The centres of all pixels, [H, W, 2]."""
         x, y = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)

@@ -1,4 +1,6 @@
-"""`maquette dataset check|multiscale`: what is wrong with a data set, and the same at several sizes."""
+"""`maquette dataset check|multiscale|frames`: what is wrong with a data set, the same at several sizes, and
+pictures of films.
+"""
 
 import json
 from pathlib import Path
@@ -7,9 +9,10 @@ from typing import Annotated
 import typer
 from maquette_wire.errors import UserError
 
-from . import endings, launch
+from . import dataset_frames, endings, launch
 
 app = typer.Typer(help="Look at data sets of photographs with cameras.", no_args_is_help=True)
+app.command()(dataset_frames.frames)
 Folder = Annotated[Path, typer.Argument(help="Folder of nerfstudio, Blender, LLFF or COLMAP form.")]
 
 

@@ -31,7 +31,6 @@ TEST_EVERY = 8  # the customary hold-out of this format: rows 0, 8, 16 ...
 NEAR_FACTOR = 0.9  # of the nearest point seen, as in NeRF
 # what NumPy raises for a damaged header, which it reads as Python
 _DAMAGED = (ValueError, TypeError, SyntaxError, EOFError, OverflowError, RecursionError, tokenize.TokenError)
-FORWARD = 0.5  # cosine to the mean viewing direction above which a camera faces forward
 
 
 def read(folder: Path, factor: int | None = None) -> DataSet:
@@ -40,7 +39,7 @@ def read(folder: Path, factor: int | None = None) -> DataSet:
     factor: 4 takes the pictures of `images_4`; None those of `images`, or of the largest that are there.
     Raises UserError `dataset.bad`, `dataset.not_found` or `dataset.picture`.
     """
-    rows = _rows(folder / FILE)
+    rows = rows_of(folder)
     place, files = _pictures(folder, factor)
     if len(files) != len(rows):
         raise bad(
@@ -48,11 +47,8 @@ def read(folder: Path, factor: int | None = None) -> DataSet:
             "Leave in the folder exactly the pictures that were solved.",
         )
     frames = [_frame(folder, row, file) for row, file in zip(rows, files, strict=True)]
-    views = -scale.poses(frames)[:, :3, 2]
-    forward = bool((views @ views.mean(0) > FORWARD * np.linalg.norm(views.mean(0))).all())
-    bounds = rows[:, 15:]
-    if not (bounds[:, 0] > 0).all() or not (bounds[:, 0] < bounds[:, 1]).all():
-        raise bad(f"{FILE!r} has a row whose distances are no range.")
+    forward = scale.one_way(frames)
+    near, far = range_of(rows)
     notes = (
         () if forward else ("The cameras do not all face one way, so no normalised coordinates are used.",)
     )
@@ -61,15 +57,16 @@ def read(folder: Path, factor: int | None = None) -> DataSet:
         "llff",
         split_evenly(frames, TEST_EVERY, 0),
         scale.up_of(frames),
-        NEAR_FACTOR * float(bounds[:, 0].min()),
-        float(bounds[:, 1].max()),
+        near,
+        far,
         ndc=forward,
         notes=notes,
     )
 
 
-def _rows(path: Path) -> Floats:
-    """[N, 17], finite."""
+def rows_of(folder: Path) -> Floats:
+    """The rows of a folder's poses_bounds.npy, [N, 17], finite. Raises as `read`."""
+    path = folder / FILE
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
             raise bad(f"{path.name!r} is larger than 64 MiB.")
@@ -84,6 +81,31 @@ def _rows(path: Path) -> Floats:
     if not (np.abs(rows) < conventions.LARGEST).all():
         raise bad(f"{path.name!r} holds numbers that are not finite.")
     return rows.astype(np.float64)
+
+
+def range_of(rows: Floats) -> tuple[float, float]:
+    """Near and far of all rows [N, 17] together."""
+    bounds = rows[:, 15:]
+    if not (bounds[:, 0] > 0).all() or not (bounds[:, 0] < bounds[:, 1]).all():
+        raise bad(f"{FILE!r} has a row whose distances are no range.")
+    return NEAR_FACTOR * float(bounds[:, 0].min()), float(bounds[:, 1].max())
+
+
+def camera_of(row: Floats, name: str, size: tuple[int, int] | None) -> tuple[Floats, Lens]:
+    """Pose [4, 4] and lens of a row.
+
+    size: width and height of the picture as it is; the lens becomes that of its pixels where it shows the
+    same, reduced or not. name: of the picture, for refusals.
+    """
+    matrix = row[:15].reshape(3, 5)
+    height, width, focal = matrix[:, 4]
+    if not (1 <= width < 1e6 and 1 <= height < 1e6):
+        raise bad(f"{FILE!r} gives {name!r} a size of {width:g} x {height:g} pixels.")
+    with named(FILE):
+        lens = Lens(round(width), round(height), focal, focal, 0.5 * round(width), 0.5 * round(height))
+        if size is not None and abs(size[0] * lens.height - size[1] * lens.width) <= lens.width + lens.height:
+            lens = lens.resized(*size)  # reduced pictures: whole pixels, rounded either way
+    return conventions.rigid(conventions.opengl_from_llff(matrix[:, :4]), repr(name)), lens
 
 
 def _pictures(folder: Path, factor: int | None) -> tuple[Path, list[Path]]:
@@ -104,14 +126,6 @@ def _pictures(folder: Path, factor: int | None) -> tuple[Path, list[Path]]:
 
 
 def _frame(folder: Path, row: Floats, file: Path) -> Frame:
-    matrix = row[:15].reshape(3, 5)
-    height, width, focal = matrix[:, 4]
     name = file.relative_to(folder).as_posix()
-    if not (1 <= width < 1e6 and 1 <= height < 1e6):
-        raise bad(f"{FILE!r} gives {name!r} a size of {width:g} x {height:g} pixels.")
-    with named(FILE):
-        lens = Lens(round(width), round(height), focal, focal, 0.5 * round(width), 0.5 * round(height))
-        head = header(file)
-        if head is not None and abs(head[0] * lens.height - head[1] * lens.width) <= lens.width + lens.height:
-            lens = lens.resized(head[0], head[1])  # reduced pictures: whole pixels, rounded either way
-    return Frame(name, file, conventions.rigid(conventions.opengl_from_llff(matrix[:, :4]), repr(name)), lens)
+    head = header(file)
+    return Frame(name, file, *camera_of(row, name, None if head is None else head[:2]))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from maquette_wire.errors import UserError
 
-from . import blender, colmap, llff, multiscale, nerfstudio
+from . import blender, colmap, llff, multiscale, nerfstudio, times
 from .base import PICTURE_SUFFIXES, SPLITS, DataSet
+from .rig import SUFFIXES as FILM_SUFFIXES
 
 # the first that fits is taken: what a user edits before what a solver left beside it
 _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], DataSet]], ...] = (
@@ -39,7 +40,7 @@ def read(folder: str | Path) -> DataSet:
         reader = _reader(folder)
         if reader is None:
             raise UserError("dataset.not_found", f"{_name(folder)!r} is no data set.", hint=_way_out(folder))
-        return reader(folder)
+        return times.attached(reader(folder))
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(
@@ -55,11 +56,12 @@ def _way_out(folder: Path) -> str:
     inside = [path for path in sorted(folder.iterdir())[:200] if path.is_dir() and _reader(path) is not None]
     if inside:
         return f"{inside[0].name!r} in it is one; name that folder."
-    places = [folder, folder / "images"]
-    if any(
-        p.suffix.lower() in PICTURE_SUFFIXES for place in places if place.is_dir() for p in place.iterdir()
-    ):
+    places = [place for place in (folder, folder / "images") if place.is_dir()]
+    pictured = (p.suffix.lower() in PICTURE_SUFFIXES for place in places for p in place.iterdir())
+    if (folder / times.FILE).is_file() or any(pictured):
         return f"It holds pictures without cameras: solve them, for example with COLMAP ({_KNOWN} is needed)."
+    if any(p.suffix.lower() in FILM_SUFFIXES for p in folder.iterdir()):
+        return "It holds films; maquette dataset frames makes pictures of them."
     return f"Name a folder that holds {_KNOWN}."
 
 

@@ -11,6 +11,7 @@ from .base import Frame
 Floats = NDArray[np.float64]
 
 LEVEL = 0.1  # mean camera up shorter than this says nothing
+FORWARD = 0.5  # cosine to the mean viewing direction above which a camera faces forward
 
 
 def poses(frames: Sequence[Frame]) -> Floats:
@@ -40,3 +41,10 @@ def spread(frames: Sequence[Frame]) -> float:
 def distances(frames: Sequence[Frame], point: Floats) -> Floats:
     """How far each camera is from a point, [N]."""
     return np.linalg.norm(poses(frames)[:, :3, 3] - point, axis=-1)
+
+
+def one_way(frames: Sequence[Frame]) -> bool:
+    """Whether all cameras face forward: within 60 degrees of their mean viewing direction."""
+    views = -poses(frames)[:, :3, 2]
+    mean = views.mean(0)
+    return bool((views @ mean > FORWARD * np.linalg.norm(mean)).all())

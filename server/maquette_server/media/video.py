@@ -6,7 +6,7 @@ small pictures and turns reds towards orange.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -91,13 +91,32 @@ def frames(source: Path | BinaryIO, *, upright: bool = True) -> Iterator[NDArray
     Raises UserError `video.bad` for what is no film, holds no frame, is damaged (frames before the damage
     have then been given) or has frames of more than MAX_PIXELS.
     """
+    for _, _, picture in chosen(source, lambda number, seconds: True, upright=upright):
+        yield picture
+
+
+def chosen(
+    source: Path | BinaryIO, wanted: Callable[[int, float], bool | None], *, upright: bool = True
+) -> Iterator[tuple[int, float, NDArray[np.uint8]]]:
+    """Number, second and picture of the frames that are wanted; others as of `frames`.
+
+    wanted: asked with the number of a frame, from 0, and its second, from the first one's; None ends the
+    film. Only what is wanted is converted. Where the file says no time, frames follow at its average rate.
+    """
     name = _name(source)
-    some = False
+    number = -1
     with _opened(source) as (container, stream):
-        for frame in _decoded(container, stream, name):
-            some = True
-            yield _turned(frame, upright)
-    if not some:
+        rate = float(stream.average_rate or 0) or 1.0
+        first: float | None = None
+        for number, frame in enumerate(_decoded(container, stream, name)):
+            shown = number / rate if frame.time is None else float(frame.time)
+            first = shown if first is None else first
+            answer = wanted(number, shown - first)
+            if answer is None:
+                return
+            if answer:
+                yield number, shown - first, _turned(frame, upright)
+    if number < 0:
         raise _bad(name, "holds no frame that can be decoded")
 
 

@@ -11,7 +11,6 @@ import torch
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
-from ...cameras.lens import Lens
 from ...datasets import pictures as loading
 from ...datasets.base import DataSet, Frame
 from ...rendering.posed import Posed
@@ -49,7 +48,7 @@ def capture(dataset: DataSet, reduce: int) -> base.Part[Capture]:
         frame = scene_input.loaded(frame, (picture.shape[1], picture.shape[0]))
         picture = reduced(picture, reduce)
         height, width = picture.shape[:2]
-        frame = replace(frame, lens=_divided(frame.lens, reduce))
+        frame = replace(frame, lens=frame.lens.divided(reduce))
         held += picture.nbytes
         if held > MOST_BYTES:
             raise UserError(
@@ -84,22 +83,6 @@ def reduced(picture: Picture, factor: int) -> Picture:
         mean[..., :3] /= np.maximum(mean[..., 3:], 1e-6)
     result: Picture = (mean.clip(0, 1) * 255 + 0.5).astype(np.uint8)
     return result
-
-
-def _divided(lens: Lens, factor: int) -> Lens:
-    """The lens of a `reduced` picture: what was cut off moves nothing."""
-    if factor == 1:
-        return lens
-    return Lens(
-        lens.width // factor,
-        lens.height // factor,
-        lens.focal_x / factor,
-        lens.focal_y / factor,
-        lens.centre_x / factor,
-        lens.centre_y / factor,
-        lens.model,
-        lens.distortion,
-    )
 
 
 class Budget:

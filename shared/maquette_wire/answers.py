@@ -82,7 +82,12 @@ class Scenes(Message, frozen=True):
 
 
 class Frame(Message, frozen=True):
-    """Answer to View: frame 0 u8 RGBA [H, W, 4] (straight alpha), frame 1 f4 [H, W] depth if asked for."""
+    """Answer to View: frame 0 u8 RGBA [H, W, 4] (straight alpha), frame 1 f4 [H, W] depth if asked for.
+
+    Depth is along the viewing axis in units of the scene, infinite where nothing is. H and W are those asked
+    for, or, of a field that could not be drawn as large in time, these divided by a whole number (rounded
+    down); the smaller picture shows the same view.
+    """
 
     view_id: Id
     colour: FrameArray

@@ -129,7 +129,7 @@ class FrameArrived:
     request_id: str
     view_id: str
     colour: NDArray[Any]
-    """u8 [H, W, 4], straight alpha, row 0 top"""
+    """u8 [H, W, 4], straight alpha, row 0 top; maybe smaller than asked for, see `messages.Frame`"""
     depth: NDArray[Any] | None
     """f4 [H, W], or None when it was not asked for"""
     event: int

@@ -101,20 +101,26 @@ class Release(Message, frozen=True):
 
 
 class View(Message, frozen=True):
-    """Asks for a picture of a job's newest result from a camera. No job, no record, served between steps."""
+    """Asks for a picture of a job's newest result from a camera. No job, no record, served between steps.
+
+    What is drawn is the painted mesh, or the field of a scene; of a running job its newest snapshot, of a
+    finished one its result. A field that cannot be drawn in time at the asked size comes with both sides
+    divided by the least whole number that fits: the answer's arrays say how large it is.
+    """
 
     view_id: Id
     """a newer request of the same view replaces an older one that is still waiting"""
     scene: Id
     """id of a scene, or of a job that has a snapshot or a result"""
     camera: Matrix
-    """world_from_camera"""
+    """world_from_camera, in the coordinates of the mesh or scene; of a field without scale"""
     fov_y: Annotated[float, msgspec.Meta(gt=0, lt=3.1)]
     """vertical field of view, radians"""
     width: Annotated[int, msgspec.Meta(ge=1, le=1448)]
     """width * height * 4 bytes (and the same again with depth) must fit one frame each"""
     height: Annotated[int, msgspec.Meta(ge=1, le=1448)]
     time: float = 0.0
+    """of a moving scene, in its own unit"""
     depth: bool = False
     deadline_ms: Annotated[int, msgspec.Meta(ge=10, le=60_000)] = 2000
     """dropped unanswered work is answered by Refused after this long"""

@@ -214,8 +214,8 @@ class JobEngine:
         return configuration.describe(name, self._models[name], name == self.config.default_model)
 
     def picture(self, request: messages.View, done: Callable[[Picture], None], owner: str = "") -> None:
-        """Draws the newest texture of a job; `done` is called from `pump`, or when a newer view takes its
-        place.
+        """Draws the newest texture or field of a job; `done` is called from `pump`, or when a newer view
+        takes its place.
 
         `owner` keeps the views of one client apart from another's.
         Raises UserError `scene.unknown`, `view.nothing`.

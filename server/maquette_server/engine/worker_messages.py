@@ -73,19 +73,40 @@ class Wish(ToWorker, frozen=True, kw_only=True):
     min_ms: int
 
 
-class Draw(ToWorker, frozen=True, kw_only=True):
-    """Draw a textured mesh."""
+class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A mesh with the texture that a job gave it."""
 
-    number: int
     mesh: messages.MeshInput
     uv: messages.ResultItem | None
     """array item: f4 [loops, 2] or [T, 3, 2]; None takes the mesh's own UVs"""
     texture: str
     """digest of an image file"""
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The field of a scene."""
+
+    files: tuple[messages.SceneFile, ...]
+    """those that a field is read from: scene.json, cameras.json, weights"""
+
+
+class Draw(ToWorker, frozen=True, kw_only=True):
+    """Draw a picture."""
+
+    number: int
+    what: Painted | Field
     view: messages.View
+    deadline: float
+    """of `time.monotonic`, which is one clock for all processes of a machine: after it nobody waits"""
     blob_folder: str
     out: str
     """path of the file to write: colour, then depth if asked for"""
+
+
+class Skip(ToWorker, frozen=True, kw_only=True):
+    """Nobody waits for that picture any more: leave it out unless it is begun. Answered by its Drawn."""
+
+    number: int
 
 
 class Free(ToWorker, frozen=True, kw_only=True):
@@ -198,6 +219,9 @@ class Drawn(FromWorker, frozen=True, kw_only=True):
     """A picture lies at `out`, or could not be drawn."""
 
     number: int
+    width: int = 0
+    """pixels; as asked for, or fewer of a field that could not be drawn as large in time"""
+    height: int = 0
     fault: messages.Fault | None = None
 
 
@@ -207,7 +231,7 @@ class Freed(FromWorker, frozen=True, kw_only=True):
     freed_mb: float
 
 
-FrontMessage = Start | Stop | Halt | Cancel | Wish | Draw | Free
+FrontMessage = Start | Stop | Halt | Cancel | Wish | Draw | Skip | Free
 WorkerMessage = (
     Ready
     | Started

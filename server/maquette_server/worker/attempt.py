@@ -57,6 +57,11 @@ class Attempt:
         self._snapshot_bytes = self._checkpoint_bytes = 0
         self._thrifty = self._told_to_stop = False
 
+    @property
+    def summoned(self) -> bool:
+        """Whether a command waits for the method's next step, which must not be kept from it."""
+        return self.cancelled or self.halted or (self.stopping and not self._told_to_stop)
+
     def run(self) -> None:
         """Runs to the end, whatever the end is, and says so."""
         try:

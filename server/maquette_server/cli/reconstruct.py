@@ -30,6 +30,7 @@ class Bounds(StrEnum):
     auto = "auto"
     object = "object"
     unbounded = "unbounded"
+    forward = "forward"
 
 
 @endings.ended
@@ -43,7 +44,9 @@ def reconstruct(
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds of optimisation instead.")] = None,
     reduce: Annotated[int, typer.Option(help="Divide the pictures' sides by this.")] = 1,
-    bounds: Annotated[Bounds, typer.Option(help="An object in a box, or a whole place.")] = Bounds.auto,
+    bounds: Annotated[
+        Bounds, typer.Option(help="An object in a box, a whole place, or what lies one way (mip).")
+    ] = Bounds.auto,
     appearance: Annotated[bool, typer.Option(help="Allow for pictures of different exposure.")] = False,
     seed: launch.Seed = 0,
     device: launch.Device = "",

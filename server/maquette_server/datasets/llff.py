@@ -98,7 +98,7 @@ def camera_of(row: Floats, name: str, size: tuple[int, int] | None) -> tuple[Flo
     same, reduced or not. name: of the picture, for refusals.
     """
     matrix = row[:15].reshape(3, 5)
-    height, width, focal = matrix[:, 4]
+    height, width, focal = map(float, matrix[:, 4])
     if not (1 <= width < 1e6 and 1 <= height < 1e6):
         raise bad(f"{FILE!r} gives {name!r} a size of {width:g} x {height:g} pixels.")
     with named(FILE):

@@ -13,10 +13,11 @@ from ..fields import mip
 from ..fields.domain import Domain
 from ..rendering import cone_render
 from ..rendering.mip_render import MipScene
+from ..rendering.ndc import Ndc
 
 TYPE = "mip"
 _MOST_INTERVALS = 4096  # of one ray in one pass
-S = TypeVar("S", mip.Settings, cone_render.Settings)
+S = TypeVar("S", mip.Settings, cone_render.Settings, Ndc)
 
 
 def record(scene: MipScene) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def record(scene: MipScene) -> dict[str, Any]:
         "proposal": None if scene.coarse is None else asdict(scene.coarse.settings),
         "sampling": asdict(scene.sampling),
         "unbounded": scene.domain.unbounded,
+        "ndc": None if scene.ndc is None else asdict(scene.ndc),
     }
 
 
@@ -43,8 +45,10 @@ def decode(saved: dict[str, Any], domain: Domain, data: bytes, device: torch.dev
     """What `record` and `encode` gave. Raises ValueError, KeyError, TypeError, SafetensorError, RuntimeError
     for anything else.
     """
-    if domain.unbounded:
-        raise ValueError("mip-NeRF has a box, which the scene says it has not")
+    forward = saved.get("ndc")  # scenes of 0.1 have none
+    ndc = None if forward is None else _settings(forward, Ndc)
+    if domain.unbounded != (ndc is not None):
+        raise ValueError("mip-NeRF has a box, or coordinates of a capture that faces one way")
     tensors = safetensors.torch.load(data)
     sampling = _settings(saved["sampling"], cone_render.Settings)
     if max(sampling.coarse, sampling.fine) > _MOST_INTERVALS:
@@ -60,7 +64,7 @@ def decode(saved: dict[str, Any], domain: Domain, data: bytes, device: torch.dev
         coarse = mip.DensityField(proposal)
         _fill(coarse, "proposal.", tensors)
         coarse.to(device).eval()
-    return MipScene(field.to(device).eval(), coarse, sampling, domain)
+    return MipScene(field.to(device).eval(), coarse, sampling, domain, ndc)
 
 
 def _settings(saved: Any, kind: type[S]) -> S:

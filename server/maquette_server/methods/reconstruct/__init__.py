@@ -24,7 +24,8 @@ class ReconstructParams(base.Params, frozen=True):
     seconds: Annotated[float, Meta(ge=1, le=7 * 86400, description="Seconds of optimisation")] | None = None
     reduce: Annotated[int, Meta(ge=1, le=64, description="Divide the pictures' sides by this")] = 1
     bounds: Annotated[
-        Literal["auto", "object", "unbounded"], Meta(description="An object in a box, or a whole place")
+        Literal["auto", "object", "unbounded", "forward"],
+        Meta(description="An object in a box, a whole place, or what lies one way"),
     ] = "auto"
     appearance: Annotated[bool, Meta(description="Allow for pictures of different exposure")] = False
 
@@ -36,6 +37,12 @@ class ReconstructParams(base.Params, frozen=True):
         if self.preset is not None and self.field != "mip":
             raise UserError(
                 "params.bad", f"The preset {self.preset} is one of mip-NeRF.", hint="Add --field mip."
+            )
+        if self.bounds == "forward" and self.field != "mip":
+            raise UserError(
+                "params.bad",
+                "The bounds forward are for mip-NeRF; a grid learns such captures without bounds.",
+                hint="Add --field mip, or leave out --bounds.",
             )
         if self.appearance and self.field == "mip":
             raise UserError(

@@ -20,7 +20,9 @@ def run(ctx: base.RunContext) -> base.Run:
     yield learning.LOADING
     dataset = scene_input.data_set(ctx)
     captured = yield from learning.capture(dataset, params.reduce)
-    space = spaces.of(dataset, captured.frames, captured.pictures, params.bounds)
+    space = spaces.of(
+        dataset, captured.frames, captured.pictures, params.bounds, forward=params.field == "mip"
+    )
     yield learning.LOADING
 
     ctx.timer.stage("learn")
@@ -56,7 +58,7 @@ def run(ctx: base.RunContext) -> base.Run:
         "optimisation_seconds": round(budget.spent, 3),
         "loss": dict(learner.losses()),
         "training_pictures": len(captured.frames),
-        "bounds": "unbounded" if space.domain.unbounded else "object",
+        "bounds": space.bounds,
         **learner.figures(),
     }
     exact = device.type == "cpu" and params.seconds is None

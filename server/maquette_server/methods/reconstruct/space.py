@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...datasets import scale
 from ...datasets.base import DataSet, Frame
 from ...fields.domain import Domain
+from ...rendering import ndc as coordinates
 from ...rendering.marching import Steps
 
 _SIDE = 48  # cells of the hull along an axis
@@ -19,6 +20,11 @@ _OBJECT_STEPS = 192  # of the box's diagonal
 _GROWTH = 1 / 64  # of a step by distance, in a place without bounds
 _FARTHEST = 64.0  # in a place without bounds, times the distance of the farthest camera
 _NEAREST = 0.04  # times the middle distance to what the cameras look at
+_PLANE = 5 / 6  # of the nearest depth that is stated: LLFF's 0.9 becomes the customary 0.75
+_PLANE_UNSTATED = 0.25  # of the middle distance to what the cameras look at, where no depth is stated
+_CLOSEST = 0.1  # of that depth: at least this far lies the plane before the middle of the cameras
+_INFINITY = 1e4  # times the distance of the plane, in normalised device coordinates
+_WIDEST = 3.0  # half widths of the reference picture that are learnt; the encoding asks for less than pi
 
 
 @dataclass(frozen=True)
@@ -29,20 +35,35 @@ class Space:
     steps: Steps
     near: float
     far: float
+    ndc: coordinates.Ndc | None = None
+
+    @property
+    def bounds(self) -> str:
+        """What kind it is, as users say it."""
+        if self.ndc is not None:
+            return "forward"
+        return "unbounded" if self.domain.unbounded else "object"
 
 
 def of(
-    dataset: DataSet, frames: Sequence[Frame], pictures: Sequence[NDArray[np.uint8]], bounds: str
+    dataset: DataSet,
+    frames: Sequence[Frame],
+    pictures: Sequence[NDArray[np.uint8]],
+    bounds: str,
+    forward: bool = False,
 ) -> Space:
     """The space of a data set whose training frames and pictures these are.
 
-    bounds: "object", "unbounded", or "auto": an object where the pictures have transparency.
-    Raises UserError `dataset.bad` when the cameras do not say where to look.
+    bounds: "object", "unbounded", "forward" (normalised device coordinates), or "auto": an object where the
+    pictures have transparency. forward: whether "auto" otherwise takes "forward" where all cameras face one
+    way. Raises UserError `dataset.bad` when the cameras do not say where to look, `params.bad` for "forward"
+    with cameras that do not face one way.
     """
     transparent = all(picture.shape[2] == 4 for picture in pictures)
     transparent &= any(bool((picture[..., 3] < 255).any()) for picture in pictures if transparent)
     if bounds == "auto":
-        bounds = "object" if transparent else "unbounded"
+        one_way = forward and scale.one_way(frames)
+        bounds = "object" if transparent else "forward" if one_way else "unbounded"
     centre = scale.focus_point(frames)
     away = scale.distances(frames, centre) if centre is not None else np.zeros(1)
     extent = scale.spread(frames)
@@ -58,6 +79,8 @@ def of(
         away = scale.distances(frames, centre)
     if bounds == "unbounded":
         return _place(dataset, centre, away)
+    if bounds == "forward":
+        return _forward(dataset, frames, centre, away)
     half = _seen_half(frames, away)
     if transparent:
         box = _hull(frames, pictures, centre, half)
@@ -85,6 +108,56 @@ def _place(dataset: DataSet, centre: NDArray[np.float64], away: NDArray[np.float
         near,
         max(far, 2 * near),
     )
+
+
+def _forward(
+    dataset: DataSet, frames: Sequence[Frame], centre: NDArray[np.float64], away: NDArray[np.float64]
+) -> Space:
+    if not scale.one_way(frames):
+        raise UserError(
+            "params.bad",
+            "The cameras do not all face one way, within 60 degrees.",
+            hint="Use --bounds object or unbounded.",
+        )
+    poses = scale.poses(frames)
+    place, axes = coordinates.facing(poses[:, :3, 3], poses[:, :3, 2], poses[:, :3, 1])
+    nearest = dataset.near if dataset.near else _PLANE_UNSTATED / _PLANE * float(np.median(away))
+    # what is nearest to the camera farthest back is nearer still to the middle
+    back = float(((poses[:, :3, 3] - place) @ axes[2]).max())
+    plane = _PLANE * max(nearest - back, _CLOSEST * nearest)
+    domain = _place(dataset, centre, away).domain
+    slopes = (
+        float(max(0.5 * frame.lens.width / frame.lens.focal_x for frame in frames)),
+        float(max(0.5 * frame.lens.height / frame.lens.focal_y for frame in frames)),
+    )
+    reach = np.clip(_widest(frames, place, axes, plane) / slopes, 1.0, _WIDEST)
+    ndc = coordinates.Ndc(
+        tuple((domain.scale * (place - domain.centre)).tolist()),
+        tuple(map(tuple, axes.tolist())),
+        float(domain.scale * plane),
+        slopes,
+        (float(reach[0]), float(reach[1])),
+    )
+    return Space(domain, Steps(2 / 192, _GROWTH), 0.0, float(_INFINITY * plane), ndc)
+
+
+def _widest(
+    frames: Sequence[Frame], place: NDArray[np.float64], axes: NDArray[np.float64], plane: float
+) -> NDArray[np.float64]:
+    """How far to the sides and up and down the pictures' corners reach, [2], over the distance along the
+    reference camera's axis: on its plane, or at infinity.
+    """
+    widest = np.ones(2) * 1e-9
+    for frame in frames:
+        lens = frame.lens
+        corners = np.array([[0, 0], [lens.width, 0], [0, lens.height], [lens.width, lens.height]], np.float64)
+        rays = lens.directions(corners) @ frame.world_from_camera[:3, :3].T @ axes.T
+        start = (frame.world_from_camera[:3, 3] - place) @ axes.T
+        rays = rays[rays[:, 2] < 0]
+        far = rays[:, :2] / -rays[:, 2:]
+        near = (start[:2] + far * (plane + start[2])) / plane
+        widest = np.maximum(widest, np.abs(np.concatenate([far, near, widest[None]])).max(0))
+    return widest
 
 
 def _behind(frames: Sequence[Frame], centre: NDArray[np.float64]) -> bool:

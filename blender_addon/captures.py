@@ -2,10 +2,11 @@
 
 `scene_from_blender` is the inverse of the Empty's world matrix: what stands below it is in the coordinates of
 the capture, whatever is done to the Empty. What Blender has no place for is kept in custom properties, of the
-Empty (HEADER, FOLDER, NOTES) and of the cameras (the rest).
+Empty (HEADER, FOLDER, NOTES, and of its radiance field SCENE and what follows) and of the cameras (the rest).
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from .wire import errors
 HEADER = "maquette_header"  # JSON: what stands in the file beside its frames; marks the Empty of a capture
 FOLDER = "maquette_folder"  # where the pictures are; empty for a set of cameras
 NOTES = "maquette_notes"
+SCENE = "maquette_scene"  # id of the job whose result is the radiance field of the capture, on the server
+SCENE_ID = "maquette_scene_id"  # what the field's own scene.json calls it
+SCENE_TOLD = "maquette_scene_told"  # JSON: settings and report of that job
 
 NAME = "maquette_picture"  # path of the picture below FOLDER
 ORDER = "maquette_order"  # number of the frame in its file
@@ -40,6 +44,33 @@ def of(thing: bpy.types.Object | None) -> bpy.types.Object | None:
     while thing is not None and not is_capture(thing):
         thing = thing.parent
     return thing
+
+
+def chosen(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The capture that buttons mean: the active object's, else the one of the panel, else the only one."""
+    found = of(context.object)
+    if found is not None:
+        return found
+    picked = context.scene.maquette.capture
+    if is_capture(picked) and picked.name in context.scene.objects:
+        return picked
+    everywhere = [thing for thing in context.scene.objects if is_capture(thing)]
+    return everywhere[0] if len(everywhere) == 1 else None
+
+
+def find(record: Mapping[str, Any]) -> bpy.types.Object:
+    """The Empty that a job's target names by `uid` and `name`. Raises UserError `result.gone`."""
+    everywhere = [thing for thing in bpy.data.objects if is_capture(thing)]
+    found = [thing for thing in everywhere if thing.maquette.uid == record["uid"]]
+    if len(found) != 1:  # duplicated, or the id was undone: the name decides
+        found = [thing for thing in found or everywhere if thing.name == record["name"]]
+    if len(found) != 1:
+        raise errors.UserError(
+            "result.gone",
+            f"The capture '{record['name']}' is no longer in this file.",
+            hint="The result stays in Results; open the file that has it.",
+        )
+    return found[0]
 
 
 def cameras(empty: bpy.types.Object) -> list[bpy.types.Object]:

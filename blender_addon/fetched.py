@@ -50,11 +50,10 @@ class Fetched:
         job.total = sum(item.size for item in job.wanted) // 1024
 
     def result(self, job: jobs.Job) -> dict[str, tuple[messages.ResultItem, Data]]:
-        """The result of a job by role, or nothing when some of it is not here."""
-        found = {
-            item.role: (item, self._files[item.digest]) for item in job.wanted if item.digest in self._files
-        }
-        return {str(role): pair for role, pair in found.items()} if len(found) == len(jobs.WANTED) else {}
+        """The result of a job by name, or nothing when some of it is not here."""
+        wanted = job.wanted
+        found = {item.name: (item, self._files[item.digest]) for item in wanted if item.digest in self._files}
+        return found if len(found) == len(wanted) else {}
 
     def keep(self, everything: Iterable[jobs.Job]) -> None:
         """Drops what none of these jobs, oldest first, needs any longer."""

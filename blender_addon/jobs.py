@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from . import records
 from .wire import messages
 
-WANTED = ("texture", "uv")  # roles of results that are fetched
+PAINT = "latent_paint"
+WANTED: dict[str, tuple[str, ...]] = {
+    PAINT: ("texture", "uv"),
+    "reconstruct": ("scene",),
+    "render": ("images",),
+    "export": ("mesh", "uv", "texture"),
+}
+"""roles of results that are fetched, by method; a result that lacks one is none"""
+SEEN = "preview.png"
+OF_A_SCENE = frozenset({SEEN, "scene.json"})
+"""of a scene only a picture and its description are fetched: all else of it is used on the server"""
 
 
 @dataclass
@@ -48,9 +58,26 @@ class Job:
         return self.state in messages.FINAL_STATES
 
     @property
+    def method(self) -> str:
+        """What the job does; what was recorded before there was more than one method paints."""
+        return str(self.record.get("method", PAINT))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles that its result must have."""
+        return WANTED.get(self.method, ())
+
+    @property
     def wanted(self) -> tuple[messages.ResultItem, ...]:
         """Those of its results that are fetched."""
-        return tuple(item for item in self.items if item.role in WANTED)
+        return tuple(item for item in self.items if item.role in self.roles and _is_fetched(item))
+
+
+def _is_fetched(item: messages.ResultItem) -> bool:
+    """Of a mesh its arrays: GLB is read by others."""
+    if item.role == "scene":
+        return item.name in OF_A_SCENE
+    return item.role != "mesh" or bool(item.dtype)
 
 
 @dataclass(frozen=True)
@@ -80,11 +107,11 @@ class JobChanged:
 
 @dataclass(frozen=True)
 class PreviewArrived:
-    """A snapshot has come: its texture [H, W, 4], row 0 top, and the UV of each loop [L, 2]."""
+    """A snapshot has come: its picture [H, W, 4], row 0 top; of a texture the UV of each loop [L, 2] too."""
 
     job: Job
     picture: NDArray[np.uint8]
-    uvs: NDArray[np.float32]
+    uvs: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -94,4 +121,20 @@ class ModelsChanged:
     models: tuple[messages.ModelInfo, ...]
 
 
-Event = ConnectionChanged | ModelsChanged | JobChanged | PreviewArrived
+@dataclass(frozen=True)
+class ViewArrived:
+    """What was asked for by `Session.view`: u8 [H, W, 4], straight alpha, row 0 top."""
+
+    request_id: str
+    picture: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ViewFailed:
+    """It cannot be had, and why."""
+
+    request_id: str
+    fault: messages.Fault
+
+
+Event = ConnectionChanged | ModelsChanged | JobChanged | PreviewArrived | ViewArrived | ViewFailed

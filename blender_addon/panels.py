@@ -1,11 +1,11 @@
-"""The sidebar tab: connection, target, prompt, button, what is running, what went wrong, results; captures.
+"""The sidebar tab: connection, mode, what it needs, button, what is running, results; captures.
 
 Nothing here needs the bundled libraries, so that their absence can be told.
 """
 
 import bpy
 
-from . import captures, front_arrow, props
+from . import captures, field_panel, front_arrow, props, rows, thumbnails
 from .methods import latent_paint
 
 TAB = front_arrow.TAB
@@ -19,7 +19,6 @@ LICENCES = {
     "unknown": "licence not known",
 }
 CAMERA_SETS = {"RING": "Ring", "DOME": "Dome", "VIEW": "From View"}
-LINE = 36  # characters of a sentence in one row of a sidebar of usual width
 
 missing_library = ""
 """what could not be loaded; set by the registration"""
@@ -37,8 +36,12 @@ class MAQUETTE_PT_missing(bpy.types.Panel):
         """The sentence and the way out."""
         column = self.layout.column()
         column.alert = True
-        sentence(column, f"The library {missing_library} of this extension could not be loaded.", "ERROR")
-        sentence(self.layout, "Install the zip for this Blender and this system again, then restart Blender.")
+        rows.sentence(
+            column, f"The library {missing_library} of this extension could not be loaded.", "ERROR"
+        )
+        rows.sentence(
+            self.layout, "Install the zip for this Blender and this system again, then restart Blender."
+        )
 
 
 class _Panel:
@@ -50,35 +53,27 @@ class _Panel:
 
 
 class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
-    """Connection, target, prompt, button, progress, error."""
+    """Connection, mode, settings, button, progress, error."""
 
     bl_label = "Maquette"
 
     def draw(self, context: bpy.types.Context) -> None:
         """From top to bottom, in the order in which it is used."""
-        front_arrow.show()
         live, settings = props.live(context), context.scene.maquette
         layout = self.layout
         _connection(layout, live)
         _error(layout, live)
+        layout.row().prop(settings, "mode", expand=True)
         layout.use_property_split = True
         layout.use_property_decorate = False
-        _target(layout, context, settings)
-        latent_paint.draw(layout, settings.latent_paint)
-        _model(layout, live, settings)
-        layout.prop(settings, "seed")
-        header, body = layout.panel("maquette_advanced", default_closed=True)
-        header.label(text="Advanced")
-        if body is not None:
-            latent_paint.draw_advanced(body, settings.latent_paint)
-        button = layout.row()
-        button.scale_y = 1.6
-        prompt = settings.latent_paint.prompt.strip()
-        short = prompt if len(prompt) <= 28 else f"{prompt[:27]}…"
-        button.operator("maquette.paint", text=f"Paint “{short}”" if prompt else "Paint", icon="BRUSH_DATA")
+        if settings.mode == "PAINT":
+            front_arrow.show()
+            _paint(layout, context, live, settings)
+        else:
+            field_panel.draw(layout, context, live, settings)
         for row in live.jobs:
             if row.state not in FINAL:
-                _running(layout, row)
+                rows.running(layout, row)
 
 
 class MAQUETTE_MT_models(bpy.types.Menu):
@@ -110,19 +105,22 @@ class MAQUETTE_PT_results(_Panel, bpy.types.Panel):
         layout, live = self.layout, props.live(context)
         done = [row for row in live.jobs if row.state in FINAL]
         if not done:
-            sentence(layout, "Results appear here. Nothing of yours is overwritten.")
+            rows.sentence(layout, "Results appear here. Nothing of yours is overwritten.")
         for row in done:
             box = layout.box()
             top = box.split(factor=0.7)
             top.label(text=f"{row.label}: {row.prompt}", icon=STATES[row.state])
+            icon = thumbnails.icon_of(row.request_id)
+            if icon and row.has_result:
+                box.template_icon(icon_value=icon, scale=rows.THUMBNAIL)
             if row.has_result:
                 top.operator("maquette.result_apply", text="Apply").request_id = row.request_id
             if row.sentence:
-                sentence(box, row.sentence)
+                rows.sentence(box, row.sentence)
             if row.hint:
-                sentence(box, row.hint, "INFO")
+                rows.sentence(box, row.hint, "INFO")
             for warning in filter(None, row.warnings.split("\n")):
-                sentence(box, warning, "INFO")
+                rows.sentence(box, warning, "INFO")
         layout.operator("maquette.result_restore", icon="LOOP_BACK")
 
 
@@ -146,9 +144,9 @@ class MAQUETTE_PT_captures(_Panel, bpy.types.Panel):
             count = len(captures.cameras(empty))
             box.label(text=f"{empty.name}: {count} camera{'' if count == 1 else 's'}", icon="EMPTY_DATA")
             for note in filter(None, str(empty.get(captures.NOTES, "")).split("\n")):
-                sentence(box, note, "INFO")
+                rows.sentence(box, note, "INFO")
         elif not context.selected_objects:
-            sentence(layout, "Select an object to put cameras round it, or import a capture.")
+            rows.sentence(layout, "Select an object to put cameras round it, or import a capture.")
         rendered = empty is not None and captures.folder(empty) is None
         text = "Render Views..." if rendered else "Export..."
         layout.operator("maquette.capture_export", text=text, icon="EXPORT")
@@ -156,21 +154,6 @@ class MAQUETTE_PT_captures(_Panel, bpy.types.Panel):
             line = layout.row(align=True)
             line.progress(factor=live.task_done, type="BAR", text=live.task)
             line.operator("maquette.task_cancel", text="", icon="X")
-
-
-def sentence(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
-    """A sentence in as many rows as it needs."""
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    line = ""
-    for word in [*text.split(), ""]:
-        if word and len(line) + 1 + len(word) <= LINE:
-            line = f"{line} {word}".strip()
-            continue
-        if line:
-            column.label(text=line, icon=icon)
-            icon = "BLANK1" if icon != "NONE" else "NONE"
-        line = word
 
 
 def _connection(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:
@@ -194,9 +177,9 @@ def _error(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:
     box = layout.box()
     red = box.column()
     red.alert = True
-    sentence(red, live.error, "ERROR")
+    rows.sentence(red, live.error, "ERROR")
     if live.hint:
-        sentence(box, live.hint)
+        rows.sentence(box, live.hint)
     if live.fix == "server_start" and live.connection != "READY":
         box.operator("maquette.server_start")
     if live.fix in {"preferences", "address"}:
@@ -218,7 +201,29 @@ def _target(
     if settings.mask_mode != "NONE":
         layout.prop(settings.latent_paint, "feather")
     if not thing.data.uv_layers and settings.mask_mode == "NONE":
-        sentence(layout, "It has no UV map; Maquette makes its own.", "INFO")
+        rows.sentence(layout, "It has no UV map; Maquette makes its own.", "INFO")
+
+
+def _paint(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    live: props.MAQUETTE_PG_live,
+    settings: props.MAQUETTE_PG_scene,
+) -> None:
+    """Target, prompt, model, button."""
+    _target(layout, context, settings)
+    latent_paint.draw(layout, settings.latent_paint)
+    _model(layout, live, settings)
+    layout.prop(settings, "seed")
+    header, body = layout.panel("maquette_advanced", default_closed=True)
+    header.label(text="Advanced")
+    if body is not None:
+        latent_paint.draw_advanced(body, settings.latent_paint)
+    button = layout.row()
+    button.scale_y = 1.6
+    prompt = settings.latent_paint.prompt.strip()
+    short = prompt if len(prompt) <= 28 else f"{prompt[:27]}…"
+    button.operator("maquette.paint", text=f"Paint “{short}”" if prompt else "Paint", icon="BRUSH_DATA")
 
 
 def _model(
@@ -235,30 +240,9 @@ def _model(
     named = settings.model or (f"{chosen.model} (default)" if chosen is not None else "Server's Default")
     line.menu("MAQUETTE_MT_models", text=named)
     if chosen is not None and chosen.commercial != "yes":
-        sentence(layout, f"{LICENCES[chosen.commercial]}.".capitalize(), "INFO")
+        rows.sentence(layout, f"{LICENCES[chosen.commercial]}.".capitalize(), "INFO")
     if chosen is None and settings.model and live.models:
-        sentence(layout, f"The server has no model '{settings.model}'; choose another.", "ERROR")
-
-
-def _running(layout: bpy.types.UILayout, row: props.MAQUETTE_PG_job) -> None:
-    box = layout.box()
-    box.label(text=f"{row.label}: {row.prompt}")
-    line = box.row(align=True)
-    factor = row.step / row.total if row.total > 0 else 0.0
-    line.progress(factor=factor, type="BAR", text=progress_text(row))
-    line.operator("maquette.stop", text="", icon="CHECKMARK").request_id = row.request_id
-    line.operator("maquette.cancel", text="", icon="X").request_id = row.request_id
-
-
-def progress_text(row: props.MAQUETTE_PG_job) -> str:
-    """What the bar says, such as `Step 12/300 - 1:05 left`."""
-    if row.state != "running" or row.total <= 0:
-        return (row.stage if row.stage and row.state in {"running", "sending"} else row.state).capitalize()
-    text = f"{row.stage.capitalize() or 'Step'} {row.step}/{row.total}"
-    if row.seconds_left >= 0:
-        minutes, seconds = divmod(round(row.seconds_left), 60)
-        text += f" - {minutes}:{seconds:02d} left"
-    return text
+        rows.sentence(layout, f"The server has no model '{settings.model}'; choose another.", "ERROR")
 
 
 def register() -> None:

@@ -15,7 +15,8 @@ from bpy.props import (
     StringProperty,
 )
 
-from .methods import latent_paint
+from . import captures
+from .methods import latent_paint, reconstruct
 
 CONNECTIONS = [
     ("OFF", "Not connected", "No server is spoken to"),
@@ -52,6 +53,26 @@ class MAQUETTE_PG_object(bpy.types.PropertyGroup):
 class MAQUETTE_PG_scene(bpy.types.PropertyGroup):
     """Settings saved with a scene."""
 
+    mode: EnumProperty(
+        name="Mode",
+        description="What Maquette does",
+        items=[
+            ("PAINT", "Paint", "Paint a mesh with words", "BRUSH_DATA", 0),
+            ("RECONSTRUCT", "Reconstruct", "Learn a radiance field from pictures", "OUTLINER_OB_VOLUME", 1),
+        ],
+        default="PAINT",
+    )
+    capture: PointerProperty(
+        name="Capture",
+        description="The capture that is reconstructed when the active object belongs to none",
+        type=bpy.types.Object,
+        poll=lambda _, thing: captures.is_capture(thing),
+    )
+    reconstruct: PointerProperty(
+        name="Reconstruct",
+        description="Settings of the reconstruction",
+        type=reconstruct.MAQUETTE_PG_reconstruct,
+    )
     latent_paint: PointerProperty(
         name="Paint", description="Settings of the paint method", type=latent_paint.MAQUETTE_PG_latent_paint
     )
@@ -98,7 +119,8 @@ class MAQUETTE_PG_job(bpy.types.PropertyGroup):
 
     job_id: StringProperty(name="Job", description="Id of the job on the server")
     request_id: StringProperty(name="Request", description="Id under which this Blender sent it")
-    label: StringProperty(name="Object", description="The object that is painted")
+    method: StringProperty(name="Method", description="What the job does")
+    label: StringProperty(name="Object", description="The object that the job is about")
     prompt: StringProperty(name="Prompt", description="What was asked for")
     state: StringProperty(name="State", description="State of the job", default="sending")
     sentence: StringProperty(name="Says", description="Why it failed, or what it says")
@@ -122,6 +144,8 @@ class MAQUETTE_PG_live(bpy.types.PropertyGroup):
     error: StringProperty(name="Error", description="What went wrong last")
     hint: StringProperty(name="Way Out", description="What can be done about it")
     fix: StringProperty(name="Fix", description="Which button may help")
+    live: BoolProperty(name="Live Render", description="The active camera shows the field")
+    live_says: StringProperty(name="Says", description="Why the live render shows nothing")
     task: StringProperty(name="Task", description="The import or export that is under way, if any")
     task_done: FloatProperty(name="Done", description="Share of it that is done", min=0.0, max=1.0)
     jobs: CollectionProperty(
@@ -134,6 +158,7 @@ CLASSES = (
     MAQUETTE_PG_slot,
     MAQUETTE_PG_object,
     latent_paint.MAQUETTE_PG_latent_paint,
+    reconstruct.MAQUETTE_PG_reconstruct,
     MAQUETTE_PG_scene,
     MAQUETTE_PG_model,
     MAQUETTE_PG_job,

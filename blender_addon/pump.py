@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-from . import front_arrow, props, records, session, tasks, unchanged
+from . import front_arrow, jobs, live_render, props, records, session, tasks, thumbnails, unchanged
 from .apply import photographs, preview
 from .wire import errors, messages
 
@@ -54,18 +54,22 @@ def tick() -> float:
     if _session is None:
         return COLLECTING if working else IDLE
     try:
-        _turn(_session)
+        with _in_a_window():  # pictures of a capture are rendered there, and a camera is the scene's
+            _turn(_session)
+            looking = live_render.turn(_session, bpy.context.scene)
     except Exception:
         # A timer that raises is never called again, and the panel would stand still without a word.
         log.exception("the connection failed")
-        _picture = None
+        _picture, looking = None, False
+        live_render.stop()
         _session.close()
         _session.pump(0.0)
         mirror_all()
         complain(_internal_fault("The connection failed through a fault of ours.", "connect"))
+    _mirror_live()
     if working or _session.collecting or _picture is not None:
         return COLLECTING
-    return BUSY if _session.busy or _late else IDLE
+    return BUSY if _session.busy or _late or looking or live_render.is_on() else IDLE
 
 
 def wake() -> None:
@@ -105,6 +109,13 @@ def mirror_task() -> None:
     _redraw()
 
 
+def _mirror_live() -> None:
+    live, on, says = bpy.context.window_manager.maquette, live_render.is_on(), live_render.says()
+    if (live.live, live.live_says) != (on, says):
+        live.live, live.live_says = on, says
+        _redraw()
+
+
 def _turn(story: session.Session) -> None:
     """Either a picture is shown, or the session works: both at once would hold Blender for too long."""
     global _picture
@@ -120,7 +131,17 @@ def _turn(story: session.Session) -> None:
     happened = story.pump(BUDGET if _picture is None else BUDGET / 2)
     for event in happened:
         if isinstance(event, session.PreviewArrived):
-            _picture = event  # an older one is replaced
+            live_render.snapshot(event.job.request_id)
+            if event.uvs is None:
+                thumbnails.show(event.job.request_id, event.picture)
+            else:
+                _picture = event  # an older one is replaced
+            continue
+        if isinstance(event, session.ViewArrived):
+            live_render.arrived(event)
+            continue
+        if isinstance(event, session.ViewFailed):
+            live_render.failed(event)
             continue
         mirror(event)
     for request_id in list(_late):
@@ -131,7 +152,7 @@ def _turn(story: session.Session) -> None:
 
 def _show(event: session.PreviewArrived) -> bool:
     """False when it must be tried again, as there is more to do for it than fits into a tick."""
-    if event.job.finished:
+    if event.job.finished or event.uvs is None:
         return True
     return preview.show(event.job.record["target"], event.picture, event.uvs) is not None
 
@@ -185,7 +206,7 @@ def _tool_runs() -> bool:
     return any(window.modal_operators for window in bpy.context.window_manager.windows)
 
 
-def mirror(event: session.ConnectionChanged | session.ModelsChanged | session.JobChanged) -> None:
+def mirror(event: session.Event) -> None:
     """Shows one event on the window manager."""
     live = bpy.context.window_manager.maquette
     if isinstance(event, session.ModelsChanged):
@@ -203,6 +224,8 @@ def mirror(event: session.ConnectionChanged | session.ModelsChanged | session.Jo
             complain(event.fault)
         elif event.state == "READY":
             clear()
+        return
+    if not isinstance(event, session.JobChanged):
         return
     job = event.job
     row = next((row for row in live.jobs if row.request_id == job.request_id), None)
@@ -240,6 +263,7 @@ def mirror_all() -> None:
 def without_previews(*_: object) -> None:
     """Previews leave the file before it is saved, replaced or undone, and after it was undone."""
     preview.remove_all()
+    live_render.withdraw()
     unchanged.forget()
 
 
@@ -275,12 +299,17 @@ def before_load(*_: object) -> None:
         if _session is not None and request_id in _session.jobs:
             _session.applied(_session.jobs[request_id])
     _late.clear()
+    live_render.stop()
+    for job in list(_session.jobs.values()) if _session is not None else []:
+        if _session is not None and _session.is_read(job) and job.method != jobs.PAINT:
+            _session.cancel(job.request_id)  # its pictures and cameras are read from this file
 
 
 @bpy.app.handlers.persistent
 def after_load(*_: object) -> None:
     """The live state comes back after a file was loaded; a preview that an automatic save kept does not."""
     preview.remove_all()
+    live_render.withdraw()
     unchanged.forget()
     photographs.forget()
     mirror_all()
@@ -321,6 +350,8 @@ def unregister() -> None:
         if handler in handlers:
             handlers.remove(handler)
     preview.remove_all()
+    live_render.stop()
+    thumbnails.clear()
     if _session is not None:
         _session.close()
         _session = None
@@ -329,7 +360,8 @@ def unregister() -> None:
         manager.maquette.jobs.clear()
         manager.maquette.models.clear()
         manager.maquette.connection = "OFF"
-        manager.maquette.task = ""
+        manager.maquette.task = manager.maquette.live_says = ""
+        manager.maquette.live = False
         manager.maquette.error = manager.maquette.hint = manager.maquette.fix = ""
 
 
@@ -347,7 +379,7 @@ def _new_row(live: props.MAQUETTE_PG_live, job: session.Job) -> props.MAQUETTE_P
 
 
 def _fill(row: props.MAQUETTE_PG_job, job: session.Job) -> None:
-    row.job_id, row.label, row.state = job.job_id, job.label, job.state
+    row.job_id, row.label, row.state, row.method = job.job_id, job.label, job.state, job.method
     row.prompt = str(job.record.get("prompt", ""))
     row.stage, row.step, row.total = job.stage, job.step, job.total
     row.seconds_left = -1.0 if job.seconds_left is None else job.seconds_left

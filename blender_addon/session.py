@@ -11,7 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 from . import client, fetched, folders, follows, local_server, records, steps
-from .jobs import WANTED, ConnectionChanged, Event, Job, JobChanged, ModelsChanged, Package, PreviewArrived
+from .jobs import (
+    ConnectionChanged,
+    Event,
+    Job,
+    JobChanged,
+    ModelsChanged,
+    Package,
+    PreviewArrived,
+    ViewArrived,
+    ViewFailed,
+)
 from .wire import arrays, codec, errors, happenings, link, messages
 
 log = logging.getLogger(__name__)
@@ -20,6 +30,7 @@ NO_ANSWER_AFTER = 3.0  # s without a Welcome until the panel says that nobody an
 TOKEN_EVERY = 0.5  # s between two looks for the token file while there is no connection
 START_LIMIT = 60.0  # s a server has for coming up
 SHOWN = 8  # jobs of before the start that are listed
+VIEW = "live"  # name of the one view that is asked for again and again
 LISTED = 500  # jobs of a list from which it may have been cut by the server
 GONE = messages.Fault(
     code="job.unknown",
@@ -55,6 +66,8 @@ class Session:
         self._collecting: dict[str, tuple[steps.Work[Package], Callable[[link.Link, Package], None]]] = {}
         """by request id: work that is under way, and what to do with its result"""
         self._follows = follows.Follows()
+        self._view = ""
+        """request id of the newest view that was asked for"""
         self._since = self._token_at = 0.0
         self._complained = False
 
@@ -89,6 +102,8 @@ class Session:
         if self._client is not None:
             self._client.close()
             self._client = None
+        for work, _ in self._collecting.values():
+            work.close()
         self._collecting.clear()
         for job in self.jobs.values():
             job.asked = False
@@ -106,15 +121,16 @@ class Session:
         label: str,
         record: records.Record,
         model: str = "",
+        stage: str = "collect",
     ) -> Job:
         """Sends a job once `work` has collected what it takes along; the job is in `jobs` from now on.
 
         `work` is done by `pump`, a few milliseconds at a time; what it raises fails the job. `record` is
-        remembered of the job. Raises UserError without a connection.
+        remembered of the job. `stage` says what `work` does. Raises UserError without a connection.
         """
         if self._client is None:
             raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
-        job = Job(self._client.link.new_request_id(), label, record, stage="collect", total=work.total)
+        job = Job(self._client.link.new_request_id(), label, record, stage=stage, total=work.total)
 
         def send(link: link.Link, package: Package) -> None:
             job.record = {**job.record, **package.record}
@@ -143,7 +159,7 @@ class Session:
         self._control(request_id, "stop")
 
     def result(self, job: Job) -> dict[str, tuple[messages.ResultItem, fetched.Data]]:
-        """The result of a job by role; empty when it is not here: then `ask_result` fetches it."""
+        """The result of a job by name; empty when it is not here: then `ask_result` fetches it."""
         return self._fetched.result(job)
 
     @property
@@ -172,6 +188,20 @@ class Session:
         """The result that was asked for has been used; it need not be kept for that any longer."""
         job.asked = False
 
+    def view(
+        self, scene: str, camera: messages.Matrix, fov_y: float, width: int, height: int, deadline_ms: int
+    ) -> str:
+        """Asks what a camera sees of a job's scene; ViewArrived or ViewFailed follows with the id returned.
+
+        camera: world_from_camera in the coordinates of the scene. fov_y: radians. A newer request replaces
+        the older one, which is not answered then. Raises UserError without a connection.
+        """
+        if self._client is None or self.state != "READY":
+            raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
+        link = self._client.link
+        self._view = link.view(VIEW, scene, camera, fov_y, width, height, deadline_ms=deadline_ms)
+        return self._view
+
     def follow_preview(self, max_px: int) -> None:
         """Changes the size of previews of running jobs; 0 asks for none."""
         self.preview_px = max_px
@@ -190,6 +220,10 @@ class Session:
     def collecting(self) -> bool:
         """True while there is work here that every turn carries on."""
         return bool(self._collecting)
+
+    def is_read(self, job: Job) -> bool:
+        """True while what a job takes along is still read here."""
+        return job.request_id in self._collecting
 
     def pump(self, budget: float) -> list[Event]:
         """Works for about `budget` seconds; returns what happened since the last call, oldest first."""
@@ -223,6 +257,7 @@ class Session:
                 send(self._client.link, work.result)
             job.step = work.done
         except errors.UserError as error:
+            work.close()
             self._collecting.pop(request_id, None)
             self._fail(job, messages.Fault(code=error.code, sentence=error.sentence, hint=error.hint))
         self._events.append(JobChanged(job))
@@ -248,6 +283,10 @@ class Session:
             self._on_download(one)
         elif isinstance(one, happenings.Downloaded):
             self._on_downloaded(one)
+        elif isinstance(one, happenings.FrameArrived):
+            self._events.append(ViewArrived(one.request_id, one.colour))
+        elif isinstance(one, happenings.RequestFailed) and one.request_id == self._view:
+            self._events.append(ViewFailed(one.request_id, one.fault))
         elif isinstance(one, happenings.RequestFailed):
             self._on_refused(one)
         elif isinstance(one, happenings.JobsListed):
@@ -336,8 +375,9 @@ class Session:
 
     def _on_result(self, job: Job) -> None:
         """The newest job's result is fetched, as it is the next to be applied; older ones when asked for."""
-        if {item.role for item in job.wanted} != set(WANTED):
-            sentence = "The result lacks a texture or its UVs."
+        lacking = [role for role in job.roles if role not in {item.role for item in job.wanted}]
+        if lacking:
+            sentence = f"The result lacks {' and '.join(lacking)}."
             self._fail(job, messages.Fault(code="job.failed", sentence=sentence))
             return
         listed = list(self.jobs.values())
@@ -357,16 +397,22 @@ class Session:
         self._events.append(JobChanged(job))
 
     def _on_snapshot(self, job: Job, body: messages.SnapshotBody, frames: list[codec.Part]) -> None:
-        """Keeps the picture; its UVs are fetched once, as they stay the same all along."""
+        """Keeps the picture. That of a texture needs its UVs, which are fetched once: they stay the same all
+        along.
+        """
         assert self._client is not None
         uvs = next((item for item in body.items if item.role == "uv"), None)
-        seen = body.preview
-        if not self.preview_px or seen is None or uvs is None or job.items or job.finished:
+        seen, flat = body.preview, "uv" not in job.roles
+        if not self.preview_px or seen is None or not (flat or uvs) or job.items or job.finished:
             return
         if seen.dtype != "u1" or len(seen.shape) != 3 or seen.shape[2] != 4 or seen.frame >= len(frames):
             log.warning("a preview without a picture came for job %s", job.job_id)
             return
         job.picture = arrays.from_bytes(seen.dtype, seen.shape, memoryview(frames[seen.frame]))
+        if flat or uvs is None:
+            self._events.append(PreviewArrived(job, job.picture, None))
+            job.picture = None
+            return
         if job.picture_uvs is None or job.picture_uvs.digest != uvs.digest:
             job.picture_uvs = uvs
             if uvs.digest not in self._fetched:
@@ -420,7 +466,9 @@ class Session:
             return
         if self._client is None:
             raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
-        if action == "cancel" and self._collecting.pop(request_id, None) is not None:
+        if action == "cancel" and request_id in self._collecting:
+            work, _ = self._collecting.pop(request_id)
+            work.close()
             job.state = "cancelled"
             self._events.append(JobChanged(job))
         elif not job.job_id:

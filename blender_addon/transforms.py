@@ -133,7 +133,7 @@ def read_steps(path: Path) -> steps.Steps[Capture]:
         header.setdefault("up", Z_UP.tolist())
         if picture_files.has_alpha(files[0].parent / frames[0].name):
             header.setdefault("background", "white")
-    up = _up(header, frames, notes)
+    up = up_of(header, frames, notes)
     notes += _lens_notes(frames)
     folder = files[0].parent.resolve()
     missing = sum(not (folder / frame.name).is_file() for frame in frames)
@@ -203,6 +203,30 @@ def text_steps(header: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) 
     comma = "," if header else ""
     frames = ",\n".join(parts)
     return f'{head}{comma}\n "frames": [\n{frames}\n ]\n}}\n'
+
+
+def up_of(header: Mapping[str, Any], frames: Sequence[Frame], notes: list[str]) -> Floats:
+    """The stated up vector, else z where the file says so, else the axis nearest to the cameras' own up."""
+    if header.get("up") is not None:
+        try:
+            up = np.array(header["up"], np.float64)
+        except (TypeError, ValueError):
+            up = np.empty(0)
+        if up.shape != (3,) or not 1e-12 < float(np.linalg.norm(up)) < camera_models.LARGEST:
+            raise _bad("up of the data set is not a direction.")
+        return up / np.linalg.norm(up)
+    if header.get("orientation_override") == "none":
+        return Z_UP
+    mean = np.mean([frame.world_from_camera[:3, 1] for frame in frames], axis=0)
+    axis = int(np.abs(mean).argmax())
+    if (axis == 2 and mean[2] > 0) or np.linalg.norm(mean) < 0.1:
+        return Z_UP
+    up = np.zeros(3)
+    up[axis] = math.copysign(1.0, mean[axis])
+    notes.append(
+        f"By its cameras {'-' if mean[axis] < 0 else '+'}{'xyz'[axis]} is up; it was turned upright."
+    )
+    return up
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -322,30 +346,6 @@ def _splits(fields: Mapping[str, Any], file: str) -> Callable[[str, str], str]:
         # The later list wins, as on the server: what is held out is not trained on.
         of |= {str(path): split for path in listed}
     return lambda name, stated: of.get(stated) or of.get(name, "")
-
-
-def _up(header: Mapping[str, Any], frames: Sequence[Frame], notes: list[str]) -> Floats:
-    """The stated up vector, else z where the file says so, else the axis nearest to the cameras' own up."""
-    if header.get("up") is not None:
-        try:
-            up = np.array(header["up"], np.float64)
-        except (TypeError, ValueError):
-            up = np.empty(0)
-        if up.shape != (3,) or not 1e-12 < float(np.linalg.norm(up)) < camera_models.LARGEST:
-            raise _bad("up of the data set is not a direction.")
-        return up / np.linalg.norm(up)
-    if header.get("orientation_override") == "none":
-        return Z_UP
-    mean = np.mean([frame.world_from_camera[:3, 1] for frame in frames], axis=0)
-    axis = int(np.abs(mean).argmax())
-    if (axis == 2 and mean[2] > 0) or np.linalg.norm(mean) < 0.1:
-        return Z_UP
-    up = np.zeros(3)
-    up[axis] = math.copysign(1.0, mean[axis])
-    notes.append(
-        f"By its cameras {'-' if mean[axis] < 0 else '+'}{'xyz'[axis]} is up; it was turned upright."
-    )
-    return up
 
 
 def _lens_notes(frames: Sequence[Frame]) -> list[str]:

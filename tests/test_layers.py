@@ -72,6 +72,7 @@ ADDON: dict[str, set[str]] = {
     "png": {"steps", "wire"},
     "camera_models": {"wire"},
     "camera_sets": {"camera_models"},
+    "view_frames": {"camera_models"},
     "picture_files": {"png", "wire"},
     "transforms": {"camera_models", "picture_files", "steps", "wire"},
     "export_folder": {"steps", "wire"},
@@ -98,6 +99,7 @@ ADDON: dict[str, set[str]] = {
     "materials": set(),
     "tasks": {"steps", "wire"},
     "captures": {"camera_models", "transforms", "wire"},
+    "thumbnails": {"axes"},
     "collect": {
         *("target", "materials", "axes", "png", "steps", "wire"),
         *("captures", "camera_models", "transforms", "export_folder"),
@@ -109,17 +111,22 @@ ADDON: dict[str, set[str]] = {
     },
     "methods": {"axes", "wire"},
     "preferences": {"wire"},
-    "props": {"methods"},
+    "props": {"captures", "methods"},
     "front_arrow": {"axes"},
-    "panels": {"front_arrow", "captures", "props", "methods"},
+    "rows": {"props", "thumbnails"},
+    "field_panel": {"captures", "props", "rows", "methods"},
+    "panels": {"front_arrow", "field_panel", "rows", "thumbnails", "captures", "props", "methods"},
+    "live_render": {
+        *("axes", "camera_models", "view_frames", "captures", "session", "apply", "collect", "wire")
+    },
     "pump": {
-        *("front_arrow", "session", "tasks", "unchanged", "records"),
+        *("front_arrow", "live_render", "thumbnails", "jobs", "session", "tasks", "unchanged", "records"),
         *("apply", "props", "preferences", "wire"),
     },
     "operators": {
         *("pump", "session", "jobs", "steps", "collect", "apply", "props"),
         *("target", "methods", "preferences", "local_server", "wire"),
-        *("tasks", "captures", "camera_models", "camera_sets", "transforms"),
+        *("tasks", "captures", "camera_models", "camera_sets", "transforms", "live_render"),
     },
 }
 ADDON_WITHOUT_BPY = {
@@ -127,6 +134,7 @@ ADDON_WITHOUT_BPY = {
     "png",
     "camera_models",
     "camera_sets",
+    "view_frames",
     "picture_files",
     "transforms",
     "export_folder",

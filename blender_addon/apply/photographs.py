@@ -56,6 +56,13 @@ def follow(thing: bpy.types.Object | None) -> None:
         hide([before])
 
 
+def leave(camera: bpy.types.Camera) -> None:
+    """This camera has more than its photograph now: that is not taken away any more."""
+    global _followed
+    if camera.name == _followed:
+        _followed = ""
+
+
 def forget() -> None:
     """In another file the names mean other cameras."""
     global _followed

@@ -63,6 +63,7 @@ class MAQUETTE_OT_paint(bpy.types.Operator):
             model=settings.model,
             label=thing.name,
             record={
+                "method": latent_paint.NAME,
                 "prompt": params["prompt"],
                 "target": reading.target.record(),
                 "recipe": {
@@ -130,7 +131,9 @@ class MAQUETTE_OT_wait(bpy.types.Operator):
             raise errors.UserError("job.wrong_state", f"The job of '{job.label}' was cancelled.")
         if self.apply:
             self._fetch(job, until)
-            results.apply(context, job)
+            told = results.apply(context, job)
+            if told:
+                self.report({"INFO"}, told)
             pump.running().applied(job)
         return DONE
 
@@ -178,7 +181,7 @@ class MAQUETTE_OT_cancel(_Control, bpy.types.Operator):
 
 
 class MAQUETTE_OT_stop(_Control, bpy.types.Operator):
-    """End the job and keep the painting as it is now"""
+    """End the job and keep what it has made so far"""
 
     bl_idname = "maquette.stop"
     bl_label = "Stop and Keep"

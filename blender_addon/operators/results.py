@@ -1,24 +1,28 @@
 """The buttons of results: apply and restore, one undo step each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import bpy
 import numpy as np
 from bpy.props import StringProperty
 
-from .. import props, pump, session
+from .. import captures, jobs, props, pump, session
 from .. import target as targets
-from ..apply import preview, texture
-from ..wire import __version__, arrays, errors
+from ..apply import backgrounds, extracted, field, preview, texture
+from ..wire import __version__, arrays, errors, messages
 from .told import DONE, REFUSED, Answer, job_of, reports
+
+Results = Mapping[str, tuple[messages.ResultItem, bytes | bytearray]]
+"""files by name"""
 
 
 class MAQUETTE_OT_result_apply(bpy.types.Operator):
-    """Show the result on its object: a new material and a UV map of its own, beside what is there"""
+    """Put the result into the scene, beside what is there: a painting, a field, its renders or its mesh"""
 
     bl_idname = "maquette.result_apply"
-    bl_label = "Apply Maquette Texture"
+    bl_label = "Apply Maquette Result"
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - Blender's own way of saying it
 
     request_id: StringProperty(name="Request", description="The job's row; empty takes the chosen one")
@@ -39,7 +43,9 @@ class MAQUETTE_OT_result_apply(bpy.types.Operator):
             pump.apply_when_here(job)
             self.report({"INFO"}, f"The result for '{job.label}' is fetched, and applied when it is here.")
             return REFUSED
-        apply(context, job)
+        told = apply(context, job)
+        if told:
+            self.report({"INFO"}, told)
         pump.running().applied(job)
         return DONE
 
@@ -66,22 +72,79 @@ class MAQUETTE_OT_result_restore(bpy.types.Operator):
         return DONE
 
 
-def apply(context: bpy.types.Context, job: session.Job) -> None:
-    """Shows a job's result on its object. Raises UserError."""
+def apply(context: bpy.types.Context, job: session.Job) -> str:
+    """Puts a job's result where it belongs; what is to be told of it, or empty. Raises UserError."""
     results = pump.running().result(job)
     if job.state != "succeeded" or not results:
         raise errors.UserError("job.wrong_state", f"The job of '{job.label}' has no result to apply yet.")
-    item, uvs = results["uv"]
-    _, png = results["texture"]
+    if job.method == jobs.PAINT:
+        return _painting(context, job, results)
+    empty = captures.find(job.record["target"])
+    if job.method == "reconstruct":
+        field.keep(empty, job.job_id, bytes(results["scene.json"][1]), _recipe(job))
+        return f"'{empty.name}' has its field; render its views, extract its mesh, or look at it live."
+    if job.method == "render":
+        return _renders(job, results)
+    if job.method == "export":
+        return _mesh(context, job, results, empty)
+    raise errors.UserError("job.wrong_state", f"What '{job.label}' gave cannot be applied here.")
+
+
+def _recipe(job: session.Job) -> dict[str, Any]:
+    return {**job.record["recipe"], "job": job.job_id, "version": __version__, "report": job.report}
+
+
+def _painting(context: bpy.types.Context, job: session.Job, results: Results) -> str:
+    by_role = {str(item.role): (item, data) for item, data in results.values()}
+    item, uvs = by_role["uv"]
+    _, png = by_role["texture"]
     painting = texture.Painting(
         png=bytes(png),
         uvs=np.array(arrays.from_bytes(item.dtype, item.shape, uvs), np.float32),
-        recipe={**job.record["recipe"], "job": job.job_id, "version": __version__, "report": job.report},
+        recipe=_recipe(job),
     )
     target = targets.from_record(job.record["target"])
     preview.remove(target.uid)
     with object_mode(context):
         texture.apply(context.evaluated_depsgraph_get(), target, painting)
+    return ""
+
+
+def _renders(job: session.Job, results: Results) -> str:
+    pictures = [data for name, (_, data) in sorted(results.items()) if name.endswith(".png")]
+    uids, moving = job.record["cameras"], job.record["kind"] == "SCENE"
+    if not moving and len(uids) != len(pictures):
+        raise errors.UserError(
+            "result.gone", f"{len(pictures)} renders came for {len(uids)} cameras.", hint="Render them again."
+        )
+    paths = backgrounds.written(job.job_id, job.label, pictures)
+    if moving:
+        shown = backgrounds.show_sequence(uids[0], paths, int(job.record["first"]), job.job_id)
+    else:
+        shown = backgrounds.show_stills(uids, paths, job.job_id)
+    return backgrounds.told(paths, shown)
+
+
+def _mesh(context: bpy.types.Context, job: session.Job, results: Results, empty: bpy.types.Object) -> str:
+    def array(name: str) -> Any:
+        item, data = results[name]
+        return arrays.from_bytes(item.dtype, item.shape, data)
+
+    try:
+        surface = extracted.Surface(
+            np.asarray(array("positions"), np.float64),
+            np.asarray(array("triangles"), np.int32),
+            np.asarray(array("corner_uvs"), np.float32),
+            bytes(results["texture.png"][1]),
+            _recipe(job),
+        )
+    except KeyError as error:
+        raise errors.UserError(
+            "result.gone", f"The result lacks {error}.", hint="Start a server of this version."
+        ) from error
+    with object_mode(context):
+        extracted.build(context, empty, surface)
+    return ""
 
 
 @contextmanager

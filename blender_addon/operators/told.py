@@ -40,5 +40,7 @@ def job_of(context: bpy.types.Context, request_id: str, *, newest: bool = False)
     elif not request_id and live.jobs:
         request_id = live.jobs[min(live.active, len(live.jobs) - 1)].request_id
     if request_id not in jobs:
-        raise errors.UserError("job.unknown", "There is no such job.", hint="Paint something first.")
+        raise errors.UserError(
+            "job.unknown", "There is no such job.", hint="Paint or reconstruct something first."
+        )
     return jobs[request_id]

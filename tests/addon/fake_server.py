@@ -34,6 +34,7 @@ class FakeServer:
         self.submitted: list[messages.Submit] = []
         self.requests: dict[str, messages.Submit] = {}
         self.controls: list[tuple[str, str]] = []
+        self.views: list[messages.View] = []
         self.refuse_submit: messages.Fault | None = None
         self.refuse_follow: dict[str | None, messages.Fault] = {}
         self.history: list[tuple[int, str, messages.EventBody]] = []
@@ -102,6 +103,9 @@ class FakeServer:
             self.controls.append((message.job_id, message.action))
             self.on_control(message)
             yield messages.Accepted(request_id=name, job=self.jobs[message.job_id]), []
+        elif isinstance(message, messages.View):
+            self.views.append(message)
+            yield self.on_view(message)
         elif isinstance(message, messages.ListModels):
             yield messages.Models(request_id=name, models=self.models), []
         elif isinstance(message, messages.ListJobs):
@@ -112,6 +116,16 @@ class FakeServer:
 
     def on_follow(self, message: messages.Follow) -> None:
         """For servers that show pictures."""
+
+    def on_view(self, message: messages.View) -> tuple[messages.Message, list[bytes]]:
+        """A picture of one colour, of any scene but `nothing`."""
+        if message.scene == "nothing":
+            fault = messages.Fault(code="scene.unknown", sentence="There is no scene or job 'nothing'.")
+            return self.refusal(message.request_id, fault), []
+        shape = (message.height, message.width, 4)
+        colour = arrays.FrameArray(dtype="u1", shape=shape)
+        frame = messages.Frame(request_id=message.request_id, view_id=message.view_id, colour=colour)
+        return frame, [bytes([200]) * (shape[0] * shape[1] * 4)]
 
     def on_submit(self, message: messages.Submit) -> messages.Message:
         self.submitted.append(message)

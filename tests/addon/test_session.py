@@ -156,10 +156,10 @@ def test_a_job_has_succeeded_once_its_result_is_here(bench: Any, state_first: bo
     bench.until(done)
     assert "fetching" in seen
     files = bench.session.result(job)
-    assert files["texture"][1] == PNG
-    item, data = files["uv"]
+    assert files["texture.png"][1] == PNG
+    item, data = files["uv.bin"]
     assert np.array_equal(arrays.from_bytes(item.dtype, item.shape, data), UVS)
-    assert set(files) == {"texture", "uv"}
+    assert set(files) == {"texture.png", "uv.bin"}
     assert job.report == {"seed": 3}
 
 
@@ -194,7 +194,7 @@ def test_an_older_result_is_fetched_when_it_is_asked_for_and_then_let_go(bench: 
 
     bench.until(here)
     assert {("fetch", 1024), ("fetch", 2048)} <= seen
-    assert bench.session.result(older)["texture"][1] == PNG + b"\0"
+    assert bench.session.result(older)["texture.png"][1] == PNG + b"\0"
     bench.session.applied(older)
     bench.session.pump(0.0)
     assert bench.session.result(older) == {}
@@ -311,7 +311,7 @@ def test_a_job_is_found_again_after_a_restart_of_blender(bench: Any) -> None:
     again = bench.session.jobs[job.request_id]
     assert again.record["target"] == {"uid": "u", "digest": "d"}
     assert again.warnings == ["Mind this."]
-    assert bench.session.result(again)["texture"][1] == PNG
+    assert bench.session.result(again)["texture.png"][1] == PNG
 
 
 UNKNOWN = messages.Fault(code="job.unknown", sentence="There is no job 'x'.")

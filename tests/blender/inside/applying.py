@@ -104,7 +104,7 @@ def test_one_undo_takes_it_all_back_and_redo_brings_it_again(cube) -> None:
     before = belongings(cube)
     bpy.ops.ed.undo_push(message="before")
     apply(target, uvs)
-    bpy.ops.ed.undo_push(message="Apply Maquette Texture")
+    bpy.ops.ed.undo_push(message="Apply Maquette Result")
     bpy.ops.ed.undo()
     cube = bpy.data.objects["Cube"]
     assert belongings(cube) == before

@@ -15,6 +15,7 @@ import pytest
 MODULE = "bl_ext.user_default.maquette"
 targets = importlib.import_module(f"{MODULE}.target")
 panels = importlib.import_module(f"{MODULE}.panels")
+rows = importlib.import_module(f"{MODULE}.rows")
 axes = importlib.import_module(f"{MODULE}.axes")
 pump = importlib.import_module(f"{MODULE}.pump")
 front_arrow = importlib.import_module(f"{MODULE}.front_arrow")
@@ -85,7 +86,7 @@ def test_nothing_changes_before_apply_and_one_undo_takes_it_back(cube) -> None:
     assert len(cube.data.uv_layers) == 1
     bpy.ops.ed.undo_push(message="before apply")
     assert bpy.ops.maquette.result_apply() == {"FINISHED"}
-    bpy.ops.ed.undo_push(message="Apply Maquette Texture")  # in a window the operator pushes it itself
+    bpy.ops.ed.undo_push(message="Apply Maquette Result")  # in a window the operator pushes it itself
     assert shown(cube).name == "Cube Maquette"
     bpy.ops.ed.undo()
     cube = bpy.data.objects["Cube"]
@@ -134,7 +135,7 @@ def test_waiting_ends_when_its_time_is_over(cube) -> None:
 def test_progress_is_shown_and_stop_keeps_what_there_is(cube) -> None:
     paint("slow")
     pumped(lambda: live().jobs[0].stage == "paint" and live().jobs[0].step > 0)
-    assert panels.progress_text(live().jobs[0]) == "Paint 3/10 - 1:05 left"
+    assert rows.progress_text(live().jobs[0]) == "Paint 3/10 - 1:05 left"
     pumped(lambda: bool(cube.material_slots))
     assert shown(cube).name == "Maquette Preview"
     assert bpy.ops.maquette.stop() == {"FINISHED"}

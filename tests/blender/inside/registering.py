@@ -79,11 +79,11 @@ def test_the_bundled_libraries_are_used_and_no_thread_runs() -> None:
 
 
 def test_defaults_are_those_of_the_server() -> None:
-    schema = ours("methods").schema("latent_paint")
-    settings = bpy.context.scene.maquette.latent_paint
-    for name, row in schema.items():
-        if row.get("default") is not None and hasattr(settings, name):
-            assert getattr(settings, name) == row["default"], name
+    for method in ("latent_paint", "reconstruct"):
+        settings = getattr(bpy.context.scene.maquette, method)
+        for name, row in ours("methods").schema(method).items():
+            if row.get("default") is not None and hasattr(settings, name):
+                assert getattr(settings, name) == row["default"], name
 
 
 def test_live_state_is_not_saved(tmp_path) -> None:

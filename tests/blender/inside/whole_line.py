@@ -82,7 +82,7 @@ def test_a_sphere_is_painted_undone_saved_and_reloaded(thing, tmp_path) -> None:
     assert not thing.material_slots  # the preview is gone, and nothing is applied without being told
     bpy.ops.ed.undo_push(message="before")
     assert bpy.ops.maquette.result_apply() == {"FINISHED"}
-    bpy.ops.ed.undo_push(message="Apply Maquette Texture")
+    bpy.ops.ed.undo_push(message="Apply Maquette Result")
     image = image_of(thing)
     assert tuple(image.size) == (256, 256)
     red, green, blue = pixels(image)[..., :3].mean(axis=(0, 1))

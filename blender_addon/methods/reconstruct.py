@@ -1,0 +1,100 @@
+"""Reconstruction in the panel: its settings, what is drawn of them, and the parameters they become."""
+
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
+
+from . import choices, limits, schema
+
+NAME = "reconstruct"
+FIELDS = {
+    "grid": ("Grid", "Fast: seconds to minutes"),
+    "mip": ("mip-NeRF", "As published: slow, and even at every distance"),
+}
+BOUNDS = {
+    "auto": ("Automatic", "A box when all pictures have transparency, a whole place otherwise"),
+    "object": ("Object", "What is captured stands in a box"),
+    "unbounded": ("Whole Place", "There is something in every direction, however far"),
+    "forward": ("Ahead", "All pictures look the same way, and what lies ahead may be far"),
+}
+PRESETS = {
+    "small": ("Small", "For a CPU"),
+    "fast": ("Fast", "A third of the arithmetic of the paper"),
+    "paper": ("As Published", "The settings of the paper"),
+}
+BUDGETS = [
+    ("USUAL", "Usual", "As many steps as the field usually takes"),
+    ("SECONDS", "Seconds", "Optimise for that long"),
+    ("STEPS", "Steps", "Take that many steps: the same steps give the same field"),
+]
+
+
+class MAQUETTE_PG_reconstruct(bpy.types.PropertyGroup):
+    """Settings of the reconstruction, saved with the scene."""
+
+    field: EnumProperty(
+        name="Field",
+        items=choices(NAME, "field", FIELDS),
+        default=limits(NAME, "field")["default"],
+        description=limits(NAME, "field")["description"],
+    )
+    budget: EnumProperty(
+        name="Budget", items=BUDGETS, default="USUAL", description="How long the field is learnt"
+    )
+    seconds: FloatProperty(name="Seconds", precision=0, **limits(NAME, "seconds", default=60.0))
+    steps: IntProperty(name="Steps", **limits(NAME, "steps", default=2000))
+    bounds: EnumProperty(
+        name="Bounds",
+        items=choices(NAME, "bounds", {key: BOUNDS[key] for key in schema(NAME)["bounds"]["choices"]}),
+        default=limits(NAME, "bounds")["default"],
+        description=limits(NAME, "bounds")["description"],
+    )
+    appearance: BoolProperty(name="Exposures Differ", **limits(NAME, "appearance"))
+    reduce: IntProperty(name="Reduce", **limits(NAME, "reduce"))
+    use_preset: BoolProperty(name="Own Preset", description="Set it instead of what suits the device")
+    preset: EnumProperty(
+        name="Preset",
+        items=choices(NAME, "preset", PRESETS),
+        default="small",
+        description=limits(NAME, "preset")["description"],
+    )
+
+
+def params(settings: MAQUETTE_PG_reconstruct) -> dict[str, Any]:
+    """The mapping that the server reads; what is left to field or device is not in it."""
+    found: dict[str, Any] = {
+        "field": settings.field,
+        "bounds": settings.bounds,
+        "reduce": settings.reduce,
+    }
+    if settings.budget != "USUAL":
+        name = settings.budget.lower()
+        found[name] = getattr(settings, name)
+    if settings.field == "grid":
+        found["appearance"] = settings.appearance
+    elif settings.use_preset:
+        found["preset"] = settings.preset
+    return found
+
+
+def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_reconstruct) -> None:
+    """Field, budget, bounds."""
+    layout.row().prop(settings, "field", expand=True)
+    layout.row().prop(settings, "budget", expand=True)
+    if settings.budget != "USUAL":
+        layout.prop(settings, settings.budget.lower())
+    layout.prop(settings, "bounds")
+    if settings.field == "grid":
+        layout.prop(settings, "appearance")
+
+
+def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_reconstruct) -> None:
+    """All else."""
+    layout.prop(settings, "reduce")
+    if settings.field == "mip":
+        row = layout.row(align=True, heading="Preset")
+        row.prop(settings, "use_preset", text="")
+        value = row.row()
+        value.enabled = settings.use_preset
+        value.prop(settings, "preset", text="")

@@ -12,7 +12,7 @@ from maquette_server.cli import captures
 from maquette_server.datasets import opening
 from maquette_server.methods import base
 from maquette_server.methods.reconstruct import space
-from maquette_server.training import grid_training
+from maquette_server.training import grid_training, occupancy_placing
 from maquette_wire import messages
 from painting_jobs import Stages
 
@@ -95,7 +95,8 @@ def make_quick(patch: pytest.MonkeyPatch) -> None:
     """Fields learn from few samples a step, in one thread: a step takes a tenth of its usual time."""
     numba.set_num_threads(1)
     torch.set_num_threads(1)  # numba, when it starts its threads, lets torch have as many
-    settings = functools.partial(grid_training.Settings, samples=4096, cells=32)
+    settings = functools.partial(grid_training.Settings, samples=4096)
     patch.setattr(grid_training, "Settings", settings)
-    patch.setattr(grid_training, "_FEWEST", 32)
+    patch.setattr(occupancy_placing, "_FEWEST", 32)
+    patch.setattr(occupancy_placing, "_CELLS", 32)
     patch.setattr(space, "_OBJECT_STEPS", 96)

@@ -21,6 +21,7 @@ from maquette_server.methods.export import run as exporting
 from maquette_server.methods.export import volume
 from maquette_server.rendering.grid_render import GridScene
 from maquette_server.rendering.marching import Steps
+from maquette_server.rendering.occupied import OccupiedSampler
 from maquette_server.scenes import folder, runtime
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
@@ -103,7 +104,7 @@ def scene(
     middles = (torch.cartesian_prod(*[torch.arange(32)] * 3) + 0.5) / 32
     dense = (field.code(middles, middles[:, 0])[:, 0] > -8).float().view(1, 1, 32, 32, 32)
     occupied = torch.nn.functional.max_pool3d(dense, 3, 1, 1)[0, 0] > 0
-    view = GridScene(field, occupied, domain, Steps(0.04))  # type: ignore[arg-type]
+    view = GridScene(field, OccupiedSampler(occupied, domain, Steps(0.04)))  # type: ignore[arg-type]
     return runtime.Scene(record, tuple(rows), view)
 
 

@@ -91,6 +91,10 @@ class GridField(torch.nn.Module):
         found: Tensor = self.density(features)
         return found
 
+    def density_at(self, points: Tensor) -> Tensor:
+        """[P] of points [P, 3] in the unit cube, for the finest footprint."""
+        return density(self.code(points, torch.zeros_like(points[:, 0])))
+
 
 def density(code: Tensor) -> Tensor:
     """Densities [P] of codes [P, 1 + code]."""

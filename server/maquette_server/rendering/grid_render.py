@@ -1,7 +1,8 @@
-"""Pictures of a grid field: rays in tiles, marched, looked up, composited."""
+"""Pictures of a grid field: rays in tiles, samples placed, looked up, composited."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,27 +16,42 @@ from .seen import OPAQUE, Seen
 TILE = 4096  # rays at once
 
 
+class Sampler(Protocol):
+    """What knows where along rays something is."""
+
+    @property
+    def domain(self) -> Domain:
+        """Of the field that it serves."""
+
+    def samples(self, rays: Rays) -> marching.Samples:
+        """The samples of rays (in the field's frame), the same each time."""
+
+    def solid(self, unit: Tensor) -> Tensor:
+        """Whether rays get samples at points [P, 3] of the unit cube, bool [P]."""
+
+
 @dataclass(frozen=True)
 class GridScene:
     """A grid field with all that is needed to look at it."""
 
     field: grid.GridField
-    occupied: Tensor  # bool [G, G, G]
-    domain: Domain
-    steps: marching.Steps
+    sampler: Sampler
+
+    @property
+    def domain(self) -> Domain:
+        """Where it lies."""
+        return self.sampler.domain
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.occupied.device
+        return self.field.grid.table.device
 
     @torch.no_grad()
     def densities(self, points: Tensor, spread: float) -> Tensor:
         """See `seen.Field`; 0 where rays skip the field."""
         unit = self.domain.unit(points).clamp(0, 1)
-        side = self.occupied.shape[0]
-        cell = (unit * side).long().clamp(max=side - 1)
-        kept = self.occupied[cell[:, 0], cell[:, 1], cell[:, 2]]
+        kept = self.sampler.solid(unit)
         found = points.new_zeros(len(points))
         if kept.any():
             spreads = spread * self.domain.shrinking(points[kept])
@@ -45,8 +61,7 @@ class GridScene:
     @torch.no_grad()
     def see(self, rays: Rays) -> Seen:
         """R rays in the field's frame."""
-        shifts = torch.full_like(rays.near, 0.5)
-        samples = marching.march(rays, shifts, self.occupied, self.domain, self.steps)
+        samples = self.sampler.samples(rays)
         count = len(rays)
         directions = torch.nn.functional.normalize(rays.directions, dim=-1)
         basis = spherical_harmonics.basis(directions)[samples.rays]

@@ -1,36 +1,50 @@
-"""A grid field with its occupancy and its settings as one safetensors file and one JSON value."""
+"""A grid field, with what places its samples and all settings, as one safetensors file and one JSON value."""
 
-from typing import Any
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from ..fields import grid
+from ..fields import grid, proposal
 from ..fields.domain import Domain
-from ..rendering.grid_render import GridScene
+from ..rendering.grid_render import GridScene, Sampler
 from ..rendering.marching import Steps
+from ..rendering.occupied import OccupiedSampler
+from ..rendering.proposed import Counts, ProposedSampler
 
 TYPE = "grid"
+Module = TypeVar("Module", bound=torch.nn.Module)
 
 
-def record(field: grid.GridField, domain: Domain, steps: Steps, cells: int) -> dict[str, Any]:
+def record(scene: GridScene) -> dict[str, Any]:
     """All but the weights, for scene.json."""
-    return {
+    found = {
         "type": TYPE,
-        "settings": field.settings.as_json(),
-        "unbounded": domain.unbounded,
-        "shortest_step": steps.shortest,
-        "step_growth": steps.growth,
-        "cells": cells,
+        "settings": scene.field.settings.as_json(),
+        "unbounded": scene.domain.unbounded,
     }
+    sampler = scene.sampler
+    if isinstance(sampler, ProposedSampler):
+        return found | {"proposal": sampler.proposal.settings.as_json(), "counts": asdict(sampler.counts)}
+    assert isinstance(sampler, OccupiedSampler)
+    steps = {"shortest_step": sampler.steps.shortest, "step_growth": sampler.steps.growth}
+    return found | steps | {"cells": sampler.cells.shape[0]}
 
 
-def encode(field: grid.GridField, occupied: Tensor) -> bytes:
+def encode(scene: GridScene) -> bytes:
     """The weights."""
-    tensors = {f"field.{name}": each.detach().cpu().contiguous() for name, each in field.state_dict().items()}
-    data: bytes = safetensors.torch.save({**tensors, "occupied": occupied.cpu().to(torch.uint8)})
+    tensors = {f"field.{name}": each for name, each in scene.field.state_dict().items()}
+    if isinstance(scene.sampler, ProposedSampler):
+        proposes = scene.sampler.proposal.state_dict()
+        tensors |= {f"proposal.{name}": each for name, each in proposes.items()}
+    if isinstance(scene.sampler, OccupiedSampler):
+        tensors["occupied"] = scene.sampler.cells.to(torch.uint8)
+    data: bytes = safetensors.torch.save(
+        {name: each.detach().cpu().contiguous() for name, each in tensors.items()}
+    )
     return data
 
 
@@ -38,14 +52,26 @@ def decode(saved: dict[str, Any], domain: Domain, data: bytes, device: torch.dev
     """What `record` and `encode` gave. Raises ValueError, KeyError, TypeError, SafetensorError, RuntimeError
     for anything else.
     """
-    field = grid.GridField(grid.Settings.from_json(saved["settings"]))
     tensors = safetensors.torch.load(data)
-    cells = int(saved["cells"])
-    occupied = tensors.pop("occupied")
-    if occupied.shape != (cells, cells, cells):
-        raise ValueError(f"the occupancy is {list(occupied.shape)}, not {cells} along each axis")
-    field.load_state_dict({name.removeprefix("field."): each for name, each in tensors.items()})
-    if not all(bool(each.isfinite().all()) for each in field.state_dict().values()):
+    field = _loaded(grid.GridField(grid.Settings.from_json(saved["settings"])), "field.", tensors, device)
+    sampler: Sampler
+    if "proposal" in saved:
+        proposes = proposal.Proposal(proposal.Settings.from_json(saved["proposal"]))
+        proposes = _loaded(proposes, "proposal.", tensors, device)
+        sampler = ProposedSampler(proposes, domain, Counts(**saved["counts"]))
+    else:
+        cells = int(saved["cells"])
+        occupied = tensors["occupied"]
+        if occupied.shape != (cells, cells, cells):
+            raise ValueError(f"the occupancy is {list(occupied.shape)}, not {cells} along each axis")
+        steps = Steps(float(saved["shortest_step"]), float(saved["step_growth"]))
+        sampler = OccupiedSampler(occupied.bool().to(device), domain, steps)
+    return GridScene(field, sampler)
+
+
+def _loaded(module: Module, prefix: str, tensors: dict[str, Tensor], device: torch.device | str) -> Module:
+    own = {name[len(prefix) :]: each for name, each in tensors.items() if name.startswith(prefix)}
+    module.load_state_dict(own)
+    if not all(bool(each.isfinite().all()) for each in own.values()):
         raise ValueError("weights are not finite")
-    steps = Steps(float(saved["shortest_step"]), float(saved["step_growth"]))
-    return GridScene(field.to(device).eval(), occupied.bool().to(device), domain, steps)
+    return module.to(device).eval()

@@ -26,3 +26,8 @@ def restore(
         optimiser.state[parameter] = {
             key: moment.clone().to(parameter.device) for key, moment in found.items() if moment is not None
         }
+
+
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {name[len(prefix) :]: each for name, each in tensors.items() if name.startswith(prefix)}

@@ -1,6 +1,5 @@
 """One step of learning a grid field from pixels (Mueller et al., arXiv:2201.05989, sections 4 and 5.4).
 
-The number of rays follows the number of samples, so that a step costs the same when rays have become short.
 Behind transparent pixels, and behind whatever the field lets through, lies another random colour in every
 step: only what is really opaque is not mixed with it, so opacity is learnt as well as colour.
 """
@@ -9,19 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from ..fields import grid, spherical_harmonics
-from ..fields.domain import Domain
 from ..methods.base import State
-from ..rendering import marching, packed
-from ..rendering.occupancy import Occupancy
+from ..rendering import packed
+from ..rendering.marching import Samples
 from . import adam_state, seeds
 from .pixels import Drawn, Pixels
+from .sample_placing import Placing
 from .touched_adam import TouchedAdam
 
-_LOOK_EVERY = 16  # steps between two looks at the occupancy
-_FEWEST, _MOST = 128, 16384  # rays of a step
 _STEADY = 0.3  # share of the training at the full learning rate; then it falls evenly in its logarithm
 
 
@@ -34,7 +30,6 @@ class Settings:
     network_rate: float = 5e-3
     last_rate: float = 0.03  # of the first
     warm_up: int = 50  # steps
-    cells: int = 64  # of the occupancy along an axis
 
 
 class GridTask:
@@ -44,17 +39,15 @@ class GridTask:
         self,
         field: grid.GridField,
         pixels: Pixels,
-        domain: Domain,
-        steps: marching.Steps,
+        placing: Placing,
         settings: Settings,
         seed: int,
         progress: Callable[[int], float],
     ) -> None:
         """progress: of a step's number, the share of the training that is over, 0..1."""
-        self.field, self.domain, self.steps = field, domain, steps
+        self.field, self.placing = field, placing
         self._pixels, self._settings, self._progress = pixels, settings, progress
         device = pixels.device
-        self.occupancy = Occupancy(settings.cells, device)
         self._random = seeds.torch_generator(seed, "pixels", device)
         self._table = TouchedAdam(field.grid.table)
         self._networks = {
@@ -65,30 +58,17 @@ class GridTask:
         self._adam = torch.optim.Adam(
             [*self._networks.values()], lr=settings.network_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
         )
-        self.rays = 256
         self._loss = torch.zeros((), device=device)
 
     def advance(self, step: int) -> None:
         """One optimiser step."""
-        if step % _LOOK_EVERY == 0:
-            self.occupancy.look(self.density, self.steps.shortest, self._random)
-        drawn = self._pixels.draw(self.rays, self._random)
-        samples = self._march(drawn)
-        count = max(len(samples), 1)
+        self.placing.look(step, self._random)
+        drawn = self._pixels.draw(self.placing.rays, self._random)
+        samples = self.placing.place(drawn.rays, step, self._random)
         if len(samples):
             self._learn(drawn, samples, self._rate(step))
-        wanted = 0.8 * self.rays + 0.2 * self.rays * self._settings.samples / count
-        self.rays = int(min(_MOST, max(_FEWEST, wanted)))
 
-    def density(self, points: Tensor) -> Tensor:
-        """[P] of points [P, 3] in the unit cube, for the finest footprint."""
-        return grid.density(self.field.code(points, torch.zeros_like(points[:, 0])))
-
-    def _march(self, drawn: Drawn) -> marching.Samples:
-        shifts = torch.rand(len(drawn.rays), generator=self._random, device=self._pixels.device)
-        return marching.march(drawn.rays, shifts, self.occupancy.occupied, self.domain, self.steps)
-
-    def _learn(self, drawn: Drawn, samples: marching.Samples, rate: float) -> None:
+    def _learn(self, drawn: Drawn, samples: Samples, rate: float) -> None:
         behind = torch.rand(len(drawn.rays), 3, generator=self._random, device=self._pixels.device)
         wanted = drawn.colours + (1 - drawn.opacities)[:, None] * behind
         directions = torch.nn.functional.normalize(drawn.rays.directions, dim=-1)
@@ -100,12 +80,14 @@ class GridTask:
         )
         seen, _, _ = packed.composite(densities, colours, samples.lengths, samples.offsets, behind)
         loss = (seen - wanted).square().mean()
+        more = self.placing.loss(densities, samples)
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss if more is None else loss + more).backward()
         for group in self._adam.param_groups:
             group["lr"] = self._settings.network_rate * rate
         self._adam.step()
         self._table.step(self._settings.table_rate * rate)
+        self.placing.learn(rate)
         self._loss = loss.detach()
 
     def _rate(self, step: int) -> float:
@@ -119,28 +101,23 @@ class GridTask:
         return {"colour": float(self._loss)}
 
     def state(self) -> State:
-        """Weights, moments, occupancy, random numbers, copied."""
+        """Weights, moments, what places the samples, random numbers, copied."""
         tensors = {f"field.{name}": each.cpu().clone() for name, each in self.field.state_dict().items()}
         tensors |= {f"table.{name}": each for name, each in self._table.state().items()}
-        tensors |= {f"occupancy.{name}": each for name, each in self.occupancy.state().items()}
+        tensors |= {f"placing.{name}": each for name, each in self.placing.state().items()}
         tensors |= adam_state.saved(self._adam, self._networks)
         tensors["random"] = self._random.get_state()
-        return State(tensors, {"rays": self.rays, "loss": float(self._loss)})
+        return State(tensors, {"loss": float(self._loss)})
 
     def rewind(self, state: State) -> None:
         """Everything but the random numbers."""
-        self.field.load_state_dict(_under("field.", state.tensors))
-        self._table.restore(_under("table.", state.tensors))
-        self.occupancy.restore(_under("occupancy.", state.tensors))
+        self.field.load_state_dict(adam_state.under("field.", state.tensors))
+        self._table.restore(adam_state.under("table.", state.tensors))
+        self.placing.restore(adam_state.under("placing.", state.tensors))
         adam_state.restore(self._adam, self._networks, state.tensors)
-        self.rays = int(state.values["rays"])
         self._loss = torch.full_like(self._loss, state.values["loss"])
 
     def restore(self, state: State) -> None:
         """Goes on from a checkpoint bit for bit (on a CPU)."""
         self.rewind(state)
         self._random.set_state(state.tensors["random"].cpu())
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: each for name, each in tensors.items() if name.startswith(prefix)}

@@ -5,10 +5,14 @@ from typing import Any
 
 import torch
 
-from ...fields import grid
+from ...fields import grid, proposal
 from ...rendering.grid_render import GridScene
+from ...rendering.proposed import Counts
 from ...scenes import grid_weights
 from ...training import grid_training, seeds
+from ...training.occupancy_placing import OccupancyPlacing
+from ...training.proposal_placing import ProposalPlacing
+from ...training.sample_placing import Placing
 from . import ReconstructParams
 from .learning import Capture, pixels_of
 from .space import Space
@@ -25,23 +29,25 @@ class GridLearner(grid_training.GridTask):
     @property
     def backend(self) -> str:
         """What computes the field."""
-        return "torch and numba" if self.occupancy.occupied.device.type == "cpu" else "torch"
+        return "torch and numba" if self.field.grid.table.device.type == "cpu" else "torch"
 
     def record(self) -> dict[str, Any]:
         """The field in scene.json."""
-        return grid_weights.record(self.field, self.domain, self.steps, self.occupancy.occupied.shape[0])
+        return grid_weights.record(self.scene())
 
     def weights(self) -> bytes:
         """The file of a checkpoint."""
-        return grid_weights.encode(self.field, self.occupancy.occupied)
+        return grid_weights.encode(self.scene())
 
     def scene(self) -> GridScene:
         """The field as it is now."""
-        return GridScene(self.field, self.occupancy.occupied, self.domain, self.steps)
+        return GridScene(self.field, self.placing.sampler())
 
     def figures(self) -> dict[str, Any]:
-        """How much of the room is not empty."""
-        return {"occupied": float(self.occupancy.occupied.float().mean())}
+        """How much of the room is not empty, where that is known."""
+        if isinstance(self.placing, OccupancyPlacing):
+            return {"occupied": float(self.placing.occupancy.occupied.float().mean())}
+        return {}
 
 
 def usual_steps(params: ReconstructParams, device: torch.device) -> int:
@@ -60,12 +66,12 @@ def start(
     """A grid that has learnt nothing."""
     settings = grid.Settings(appearances=len(captured.frames) if params.appearance else 0)
     generator = seeds.torch_generator(seed, "field", torch.device("cpu"))
-    return GridLearner(
-        grid.GridField(settings, generator=generator).to(device),
-        pixels_of(captured, space, device),
-        space.domain,
-        space.steps,
-        grid_training.Settings(),
-        seed,
-        progress,
-    )
+    field = grid.GridField(settings, generator=generator).to(device)
+    learning = grid_training.Settings()
+    placing: Placing
+    if space.domain.unbounded:
+        proposes = proposal.Proposal(proposal.Settings(), generator=generator).to(device)
+        placing = ProposalPlacing(proposes, space.domain, Counts(), learning.samples)
+    else:
+        placing = OccupancyPlacing(field.density_at, space.domain, space.steps, learning.samples, device)
+    return GridLearner(field, pixels_of(captured, space, device), placing, learning, seed, progress)

@@ -1,0 +1,69 @@
+"""Samples in the occupied cells of a bounded field (Mueller et al., arXiv:2201.05989, appendix E).
+
+The number of rays follows the number of samples, so that a step costs the same when rays have become short.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from ..fields.domain import Domain
+from ..rendering import marching
+from ..rendering.occupancy import Occupancy
+from ..rendering.occupied import OccupiedSampler
+from ..rendering.rays import Rays
+
+_LOOK_EVERY = 16  # steps between two looks at the occupancy
+_FEWEST, _MOST = 128, 16384  # rays of a step
+_CELLS = 64  # of the occupancy along an axis
+
+
+class OccupancyPlacing:
+    """See `sample_placing.Placing`."""
+
+    def __init__(
+        self,
+        density: Callable[[Tensor], Tensor],
+        domain: Domain,
+        steps: marching.Steps,
+        samples: int,
+        device: torch.device,
+    ) -> None:
+        """density: of points [P, 3] in the unit cube, [P].  samples: of a step, on average."""
+        self._density, self._domain, self._steps, self._samples = density, domain, steps, samples
+        self.occupancy = Occupancy(_CELLS, device)
+        self.rays = 256
+
+    def look(self, step: int, random: torch.Generator) -> None:
+        """Every so many steps."""
+        if step % _LOOK_EVERY == 0:
+            self.occupancy.look(self._density, self._steps.shortest, random)
+
+    def place(self, rays: Rays, step: int, random: torch.Generator) -> marching.Samples:
+        """On a lattice with a random beginning."""
+        shifts = torch.rand(len(rays), generator=random, device=rays.device)
+        found = marching.march(rays, shifts, self.occupancy.occupied, self._domain, self._steps)
+        wanted = 0.8 * self.rays + 0.2 * self.rays * self._samples / max(len(found), 1)
+        self.rays = int(min(_MOST, max(_FEWEST, wanted)))
+        return found
+
+    def loss(self, densities: Tensor, samples: marching.Samples) -> Tensor | None:
+        """Nothing."""
+        return None
+
+    def learn(self, rate: float) -> None:
+        """Nothing: `look` does it."""
+
+    def sampler(self) -> OccupiedSampler:
+        """Of the cells that are occupied now."""
+        return OccupiedSampler(self.occupancy.occupied, self._domain, self._steps)
+
+    def state(self) -> dict[str, Tensor]:
+        """The occupancy and the number of rays."""
+        return {**self.occupancy.state(), "rays": torch.tensor(self.rays)}
+
+    def restore(self, saved: Mapping[str, Tensor]) -> None:
+        """Goes on from a state."""
+        self.occupancy.restore(dict(saved))
+        self.rays = int(saved["rays"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -175,6 +176,47 @@ def test_a_film_is_a_file_with_its_depth_and_report_beside_it(scene: Path, maque
         assert film.count == 6
     assert set(read(tmp_path / "film.mp4.report.json")) >= REPORT
     result(done.stdout, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [
+        (
+            ["render", "--cameras", "turntable:40", "--depth", "--out", "film.mp4"],
+            {"film.mp4", "film.mp4.depth.mp4", "film.mp4.report.json"},
+        ),
+        (
+            ["evaluate", "--split", "train", "--out", "eval.json"],
+            {"eval.json", "eval.json.sheet.png", "eval.json.report.json"},
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_was_stopped_and_resumed_has_the_names_that_were_asked_for(
+    scene: Path, maquette, tmp_path: Path, words: list[str], files: set[str]
+) -> None:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "maquette_server.cli", words[0], str(scene), *words[1:], "--json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    assert started.stdout is not None
+    while json.loads(started.stdout.readline())["event"] != "progress":
+        pass
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=100)
+    assert started.returncode == 130, said
+    folder = f"{words[-1]}.job"
+    assert f"maquette jobs resume {folder}" in said
+    assert names(tmp_path) == {folder}
+    done = maquette("jobs", "resume", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    assert set(result(done.stdout, tmp_path)["files"]) == files
+    assert names(tmp_path) == files
 
 
 @pytest.fixture

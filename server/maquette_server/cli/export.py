@@ -50,6 +50,9 @@ def export(
         server=server,
         device=device,
         as_json=as_json,
-        placed=file_outputs.placed(target, _FILES),
+        files=file_outputs.FileOutputs(
+            name=target.name,
+            endings=_FILES,
+            left=("texture.png",),  # which is in mesh.glb
+        ),
     )
-    file_outputs.moved(place, target, _FILES, left=["texture.png"])  # which is in mesh.glb

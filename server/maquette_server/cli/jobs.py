@@ -120,7 +120,7 @@ def resume(target: Target, server: Server = "", as_json: Json = False) -> None:
     from . import local, outputs, progress
 
     outputs.check(Path(target))
-    with progress.Reporter(as_json) as reporter:
+    with progress.Reporter(as_json, local.read_ticket(Path(target)).files) as reporter:
         local.resume(Path(target), config.load(config.data_folder()), reporter)
 
 

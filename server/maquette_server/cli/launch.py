@@ -1,13 +1,15 @@
 """Starts a job of a command and leaves its result in a folder: in this process, or at a server."""
 
 import secrets
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from maquette_wire import messages
 from maquette_wire.errors import UserError
+
+if TYPE_CHECKING:
+    from . import file_outputs
 
 Server = Annotated[
     str, typer.Option("--server", envvar="MAQUETTE_SERVER", help="Address of a running server, HOST:PORT.")
@@ -45,9 +47,9 @@ def run(
     as_json: bool,
     seed: int = 0,
     notes: tuple[str, ...] = (),
-    placed: Callable[[Sequence[str]], tuple[Path, list[str]]] | None = None,
+    files: "file_outputs.FileOutputs | None" = None,
 ) -> None:
-    """Runs the job to its end. params: None stands for the default.  placed: see `progress.Reporter`.
+    """Runs the job to its end. params: None stands for the default.  files: what is brought out of `place`.
 
     Raises as `local` and `remote` do.
     """
@@ -71,9 +73,11 @@ def run(
         None,
         notes,
     )
-    with progress.Reporter(as_json, placed) as show:
+    with progress.Reporter(as_json, files) as show:
         if server:
             remote.run(server, place, asked, "", show)
         else:
-            ticket = local.ticket_for(None, device or "auto", settings, {})
+            ticket = local.ticket_for(None, device or "auto", settings, {}, files)
             local.start(place, asked, ticket, settings, "", show)
+    if files is not None:
+        files.bring_out(place)

@@ -20,7 +20,7 @@ from maquette_wire.errors import UserError
 
 from .. import config
 from ..engine import engine as engines
-from . import endings, outputs, results
+from . import endings, file_outputs, outputs, results
 from .progress import Reporter
 from .request import Request
 
@@ -39,6 +39,8 @@ class Ticket(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     threads: int
     models: dict[str, str]
     """models by name -> folder that the configuration does not have"""
+    files: file_outputs.FileOutputs | None = None
+    """what is brought out of the folder once the job is done; None: the folder is the result"""
 
 
 def check(out: Path) -> None:
@@ -95,7 +97,10 @@ def start(
 
 
 def resume(out: Path, settings: config.Config, show: Reporter) -> None:
-    """Goes on with the unfinished job of `out`. Raises UserError `job.unknown`, and what `start` raises."""
+    """Goes on with the unfinished job of `out`. Raises UserError `job.unknown`, and what `start` raises.
+
+    Brings out the files of a command whose `--out` was a file.
+    """
     ticket = read_ticket(out)
     failed: endings.JobFault | None = None
     job_id = ""
@@ -121,6 +126,8 @@ def resume(out: Path, settings: config.Config, show: Reporter) -> None:
             remove(out, (out,) if failed is not None else ())
     if failed is not None:
         raise failed
+    if ticket.files is not None:
+        ticket.files.bring_out(out)
 
 
 def read_ticket(out: Path) -> Ticket:
@@ -198,7 +205,11 @@ def _prepare(out: Path, ticket: Ticket, made: Sequence[Path]) -> None:
 
 
 def ticket_for(
-    mesh_path: Path | None, device: str, settings: config.Config, models: dict[str, str]
+    mesh_path: Path | None,
+    device: str,
+    settings: config.Config,
+    models: dict[str, str],
+    files: file_outputs.FileOutputs | None = None,
 ) -> Ticket:
     """The ticket of a new job. Raises OSError when the mesh file is gone."""
     return Ticket(
@@ -207,6 +218,7 @@ def ticket_for(
         device=device,
         threads=settings.torch_threads,
         models=models,
+        files=files,
     )
 
 

@@ -6,7 +6,7 @@
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,20 +17,18 @@ from maquette_wire import messages
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from . import file_outputs
+
 _QUIET_STATES = frozenset({"succeeded", "failed", "running"})
 
 
 class Reporter:
     """Shows one job. Used as a context: the bar is taken away at the end, whatever happens."""
 
-    def __init__(
-        self, as_json: bool, placed: Callable[[Sequence[str]], tuple[Path, list[str]]] | None = None
-    ) -> None:
-        """placed: folder and names under which the command leaves the files of a result, where it moves
-        them.
-        """
+    def __init__(self, as_json: bool, files: "file_outputs.FileOutputs | None" = None) -> None:
+        """files: where the command brings the files of a result that it does not leave in its folder."""
         self.as_json = as_json
-        self._placed = placed
+        self._files = files
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._stage = ""
@@ -79,8 +77,8 @@ class Reporter:
     ) -> None:
         """The last word of a job that was done; on stdout. out: None when nothing was fetched."""
         self.pause()
-        if out is not None and self._placed is not None:
-            out, files = self._placed(files)
+        if out is not None and self._files is not None:
+            out, files = self._files.placed(out, files)
         if self.as_json:
             where = None if out is None else str(out)
             self._line(event="result", job=job, out=where, files=list(files), kept=kept, report=report)

@@ -73,10 +73,8 @@ def render(
         server=server,
         device=device,
         as_json=as_json,
-        placed=file_outputs.placed(target, _FILM) if film else None,
+        files=file_outputs.FileOutputs(name=target.name, endings=_FILM) if film else None,
     )
-    if film:
-        file_outputs.moved(place, target, _FILM)
 
 
 @endings.ended
@@ -109,9 +107,8 @@ def evaluate(
         server=server,
         device=device,
         as_json=as_json,
-        placed=file_outputs.placed(target, _EVALUATION),
+        files=file_outputs.FileOutputs(name=target.name, endings=_EVALUATION),
     )
-    file_outputs.moved(place, target, _EVALUATION)
 
 
 def _size(text: str) -> tuple[int | None, int | None]:

@@ -75,11 +75,15 @@ class GridField(torch.nn.Module):
         their mean.
         """
         code = self.code(points, spreads)
+        return density(code), self.colours(code, directions, pictures)
+
+    def colours(self, code: Tensor, directions: Tensor, pictures: Tensor | None = None) -> Tensor:
+        """Colours [P, 3] of codes [P, 1 + code]; the rest as in `forward`."""
         parts = [code[:, 1:], directions]
         if self.settings.appearances:
             known = self.appearance[pictures] if pictures is not None else self.appearance.mean(0)
-            parts.append(known.expand(len(points), -1))
-        return density(code), torch.sigmoid(self.colour(torch.cat(parts, 1)))
+            parts.append(known.expand(len(code), -1))
+        return torch.sigmoid(self.colour(torch.cat(parts, 1)))
 
     def code(self, points: Tensor, spreads: Tensor) -> Tensor:
         """[P, 1 + code]: the logarithm of the density, and what the colour's network gets."""

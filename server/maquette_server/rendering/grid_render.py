@@ -14,6 +14,7 @@ from .rays import Rays
 from .seen import OPAQUE, Seen
 
 TILE = 4096  # rays at once
+_UNSEEN = 1e-4  # of a ray's light: samples that add less have no colour
 
 
 class Sampler(Protocol):
@@ -63,13 +64,16 @@ class GridScene:
         """R rays in the field's frame."""
         samples = self.sampler.samples(rays)
         count = len(rays)
-        directions = torch.nn.functional.normalize(rays.directions, dim=-1)
-        basis = spherical_harmonics.basis(directions)[samples.rays]
-        densities, colours = self.field(samples.points, samples.spreads, basis)
         nothing = rays.origins.new_zeros(count, 3)
-        seen, opacities, weights = packed.composite(
-            densities, colours, samples.lengths, samples.offsets, nothing
-        )
+        code = self.field.code(samples.points, samples.spreads)
+        densities = grid.density(code)
+        black = code.new_zeros(len(samples), 3)
+        _, opacities, weights = packed.composite(densities, black, samples.lengths, samples.offsets, nothing)
+        shown = (weights > _UNSEEN).nonzero()[:, 0]  # most samples lie behind something or in front of it
+        directions = torch.nn.functional.normalize(rays.directions, dim=-1)
+        basis = spherical_harmonics.basis(directions)[samples.rays[shown]]
+        colours = weights[shown, None] * self.field.colours(code[shown], basis)
+        seen = nothing.index_add(0, samples.rays[shown], colours)
         depths = packed.along(samples.places, weights, samples.rays, count) / opacities.clamp(min=1e-6)
         return Seen(seen, opacities, torch.where(opacities > OPAQUE, depths, torch.inf))
 

@@ -143,7 +143,9 @@ def test_a_rig_with_llff_poses_becomes_a_moving_data_set(tmp_path: Path) -> None
     assert any("cam00" in note and "held out" in note for note in made.notes)
 
     read = opening.read(tmp_path / "out")
-    assert check.examine(read) == []
+    (finding,) = check.examine(read)
+    assert finding.severity == "warning"
+    assert "3 different times" in finding.sentence
     assert len(read.frames) == 12
     by_camera = {name: [f for f in read.frames if f"/{name}/" in f.name] for name in ("cam00", "cam04")}
     for name, frames in by_camera.items():

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import scene_jobs
-from maquette_server.datasets import opening, writing
+from maquette_server.datasets import opening, reducing, writing
 from maquette_server.methods import base, reconstruct
 from maquette_server.methods.reconstruct import learning
 from maquette_server.scenes import runtime
@@ -304,7 +304,7 @@ def test_reducing_is_a_mean_that_hidden_colours_do_not_enter() -> None:
     picture = np.zeros((5, 4, 4), np.uint8)
     picture[..., 0] = 255
     picture[:, ::2] = (0, 200, 100, 255)
-    small = learning.reduced(picture, 2)
+    small = reducing.reduced(picture, 2)
     assert small.shape == (2, 2, 4)
     assert (small == (0, 200, 100, 128)).all()
 

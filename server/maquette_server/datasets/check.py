@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ..cameras import conventions
-from . import pictures, scale
+from . import doubts, pictures, scale
 from .base import DataSet, Floats, Frame
 
 ALIKE = 1e-7  # of the largest coordinate: places closer than this are one
@@ -36,20 +36,37 @@ class Finding:
 def examine(dataset: DataSet) -> list[Finding]:
     """Everything found, pictures first. Every picture is read to its end, one at a time."""
     found: list[Finding] = []
+    edges: dict[str, Floats | None] = {}
+    shown = 0
     for frame in dataset.frames:
-        for loader in (pictures.load, pictures.load_mask):
-            try:
-                loader(frame)
-            except UserError as error:
-                found.append(Finding(frame.name, "error", error.line()))
+        try:
+            picture = pictures.load(frame)
+            edges[frame.name] = doubts.edge(picture, frame.mask is not None)
+            empty = picture.shape[2] == 4 and not picture[..., 3].any()
+            mask = pictures.load_mask(frame)
+        except UserError as error:
+            found.append(Finding(frame.name, "error", error.line()))
+            continue
+        if empty:
+            found.append(Finding(frame.name, "warning", "The picture is transparent everywhere."))
+        if mask is not None and not mask.any():
+            found.append(Finding(frame.name, "warning", "The mask leaves out the whole picture."))
+        elif not empty and frame.split == "train":
+            shown += 1
     sound = [frame for frame in dataset.frames if _sound(frame, found)]
     folder = dataset.folder.name
     twice = [name for name, count in Counter(frame.name for frame in dataset.frames).items() if count > 1]
     found += [Finding(name, "warning", f"{name!r} stands more than once in the data set.") for name in twice]
+    if not shown and not any(finding.severity == "error" for finding in found):
+        found.append(Finding(folder, "error", "No picture that is learnt from shows anything."))
     if len(dataset.frames) == 1:
         found.append(Finding(folder, "error", "The data set has one camera only; a scene needs several."))
     elif len(sound) > 1:
         found += [Finding(folder, *finding) for finding in _cameras(sound)]
+        learnt = [frame for frame in sound if frame.split == "train"]
+        if len(learnt) > 1:
+            about = doubts.of(learnt, [edges.get(frame.name) for frame in learnt])
+            found += [Finding(folder, "warning", sentence) for sentence in about]
     return found
 
 

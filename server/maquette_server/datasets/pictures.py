@@ -48,7 +48,7 @@ def load_mask(frame: Frame, width: int | None = None, height: int | None = None)
     """
     if frame.mask is None:
         return None
-    name = f"The mask {frame.mask.name!r} of {frame.name!r}"
+    name = f"The mask of {frame.name!r}"
     width, height = width or frame.lens.width, height or frame.lens.height
     values = _read(frame.mask, name)[..., :3].max(-1)
     rows, columns = values.shape

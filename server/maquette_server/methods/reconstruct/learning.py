@@ -11,6 +11,7 @@ import torch
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
+from ...datasets import doubts, reducing
 from ...datasets import pictures as loading
 from ...datasets.base import DataSet, Frame
 from ...rendering.posed import Posed
@@ -46,7 +47,7 @@ def capture(dataset: DataSet, reduce: int) -> base.Part[Capture]:
         yield LOADING
         picture = loading.load(frame)
         frame = scene_input.loaded(frame, (picture.shape[1], picture.shape[0]))
-        picture = reduced(picture, reduce)
+        picture = reducing.reduced(picture, reduce)
         height, width = picture.shape[:2]
         frame = replace(frame, lens=frame.lens.divided(reduce))
         held += picture.nbytes
@@ -62,27 +63,10 @@ def capture(dataset: DataSet, reduce: int) -> base.Part[Capture]:
     return Capture(dataset, tuple(frames), tuple(pictures), tuple(known))
 
 
-def reduced(picture: Picture, factor: int) -> Picture:
-    """Mean of factor x factor pixels, premultiplied, rounded; what does not fill a whole pixel is cut off.
-
-    Raises UserError `params.bad` when nothing is left.
-    """
-    if factor == 1:
-        return picture
-    height, width, channels = picture.shape
-    rows, columns = height // factor, width // factor
-    if not rows or not columns:
-        raise UserError(
-            "params.bad", f"A picture of {width} x {height} pixels cannot be divided by {factor}."
-        )
-    values = picture[: rows * factor, : columns * factor].astype(np.float32) / 255
-    if channels == 4:
-        values[..., :3] *= values[..., 3:]
-    mean = values.reshape(rows, factor, columns, factor, channels).mean((1, 3))
-    if channels == 4:
-        mean[..., :3] /= np.maximum(mean[..., 3:], 1e-6)
-    result: Picture = (mean.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    return result
+def doubts_of(captured: Capture) -> list[str]:
+    """Sentences on why the scene will be poor."""
+    each = zip(captured.pictures, captured.known, strict=True)
+    return doubts.of(captured.frames, [doubts.edge(picture, known is not None) for picture, known in each])
 
 
 class Budget:

@@ -2,6 +2,7 @@
 
 import torch
 
+from ...datasets import doubts
 from ...rendering.posed import Posed
 from ...training import loop
 from .. import base, scene_input
@@ -20,6 +21,8 @@ def run(ctx: base.RunContext) -> base.Run:
     yield learning.LOADING
     dataset = scene_input.data_set(ctx)
     captured = yield from learning.capture(dataset, params.reduce)
+    for sentence in learning.doubts_of(captured):
+        ctx.warn(doubts.CODE, sentence)
     space = spaces.of(
         dataset, captured.frames, captured.pictures, params.bounds, forward=params.field == "mip"
     )

@@ -69,11 +69,10 @@ def of(
     extent = scale.spread(frames)
     if centre is None or not float(away.max()) > 0 or _behind(frames, centre):
         if extent <= 0:
-            raise UserError(
-                "dataset.bad",
-                "All cameras of the data set stand in one place and look the same way.",
-                hint="A field needs photographs from several places.",
-            )
+            what = "All cameras of the data set stand in one place, so no distance can be learnt."
+            if len(frames) == 1:
+                what = "The data set has one picture only to learn from."
+            raise UserError("dataset.bad", what, hint="A field needs photographs from several places.")
         axis = -scale.poses(frames)[:, :3, 2].mean(0)
         centre = scale.poses(frames)[:, :3, 3].mean(0) + axis * extent
         away = scale.distances(frames, centre)

@@ -1,5 +1,6 @@
 """Every CUDA path there is, checked and timed: rasterisers, hash grid, texture lookups, the diffusion model
-in half precision (denoiser, distillation step, autoencoder, text), a painting step and a whole short job.
+in half precision (denoiser, distillation step, autoencoder, text), a painting step and a whole short job;
+scenes: how soon lego is good, mip-NeRF's rays a second.
 
 nvdiffrast and tiny-cuda-nn stand beside ours where they are installed or can be built (`cuda/builds.py`).
 
@@ -17,10 +18,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 from benchmarks import frame
-from benchmarks.cuda import builds, clock, diffusion, hash_grids, painting, rasterisers
+from benchmarks.cuda import builds, clock, diffusion, hash_grids, painting, rasterisers, scenes
 from benchmarks.cuda.sizes import REAL, REHEARSAL, Sizes
 
-TITLE = "CUDA: rasterisers, hash grid, diffusion model, painting"
+TITLE = "CUDA: rasterisers, hash grid, scenes, diffusion model, painting"
 SECONDS = 540.0  # of everything; the rest of ten minutes is for starting and writing
 BUILDING = 280.0  # of that at most for building what was given as source
 LEAST = 10.0  # s left, with which no further part is begun
@@ -30,6 +31,9 @@ Part = Callable[[diffusion.Bench], Found]
 PARTS: list[Part] = [
     rasterisers.rasterisers,
     hash_grids.hash_grids,
+    hash_grids.scene_grids,
+    scenes.mip_rays,
+    scenes.lego,
     painting.lookups,
     diffusion.precision,
     diffusion.denoiser,

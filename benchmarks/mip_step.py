@@ -6,6 +6,7 @@ them. It takes as many points at a time as ours does. Ours needs fewer products 
 layers into one; the second floor has only those.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -22,6 +23,8 @@ TABLED = 256
 GOAL = 1.3
 FLOOR = "floor: the products of the paper's layers"
 Product = Callable[[], object]
+_CPU = torch.device("cpu")
+_MOST_RAYS = 1024  # of a block, so that the memory of the products stays small on any device
 
 
 def run() -> list[frame.Figure | frame.Series]:
@@ -62,9 +65,9 @@ def drawn(count: int) -> rays.Batch:
     return rays.Batch(seen, torch.rand(count, 3, generator=generator), torch.ones(count))
 
 
-def layers(fold: bool) -> list[tuple[int, int, int]]:
+def layers(fold: bool, network: mip.Settings) -> list[tuple[int, int, int]]:
     """Inputs, outputs and how many of the inputs need a gradient, of every layer of the paper's network."""
-    s = mip.Settings()
+    s = network
     found = [(s.encoded, s.width, 0)]
     for index in range(1, s.depth):
         again = s.encoded if index == s.skip + 1 else 0
@@ -76,21 +79,35 @@ def layers(fold: bool) -> list[tuple[int, int, int]]:
     return [*found, (s.width, s.width, s.width), view, (s.view_width, 3, s.view_width)]
 
 
-def products(count: int, fold: bool) -> list[list[Product]]:
-    """What one block of points needs, forward then back; once for every block and pass of a step."""
-    sampling = mip_presets.PAPER.sampling
-    at_once = min(count, cone_render.rays_at_once(torch.device("cpu"), sampling, mip_presets.PAPER.network))
-    block = block_products(at_once * sampling.fine, fold)
-    return [block] * (2 * count // at_once)
+def products(
+    count: int,
+    fold: bool,
+    preset: mip_presets.Preset = mip_presets.PAPER,
+    device: torch.device = _CPU,
+    dtype: torch.dtype = torch.float32,
+) -> list[list[Product]]:
+    """What one block of points needs, forward then back; once for every block and pass of a step.
+
+    Both passes must have as many intervals and the same network.
+    """
+    at_once = min(count, cone_render.rays_at_once(device, preset.sampling, preset.network), _MOST_RAYS)
+    at_once = math.ceil(count / math.ceil(count / at_once))  # blocks alike, as the training has them
+    block = block_products(at_once * preset.sampling.fine, layers(fold, preset.network), device, dtype)
+    return [block] * (2 * math.ceil(count / at_once))
 
 
-def block_products(points: int, fold: bool) -> list[Product]:
+def block_products(
+    points: int, sizes: list[tuple[int, int, int]], device: torch.device, dtype: torch.dtype
+) -> list[Product]:
     """The products of one block."""
+
+    def drawn(rows: int, columns: int) -> Tensor:
+        return torch.rand(rows, columns, device=device, dtype=dtype) - 0.5
+
     forward: list[Product] = []
     back: list[Product] = []
-    for inputs, outputs, needed in layers(fold):
-        before, after = torch.rand(points, inputs) - 0.5, torch.rand(points, outputs) - 0.5
-        weight = (torch.rand(outputs, inputs) - 0.5) / inputs
+    for inputs, outputs, needed in sizes:
+        before, after, weight = drawn(points, inputs), drawn(points, outputs), drawn(outputs, inputs) / inputs
         forward.append(product(before, weight.T))
         if needed:
             back.append(product(after, weight[:, :needed]))
@@ -100,7 +117,7 @@ def block_products(points: int, fold: bool) -> list[Product]:
 
 def product(first: Tensor, second: Tensor) -> Product:
     """The product of two matrices, into memory of its own."""
-    into = torch.empty(first.shape[0], second.shape[1])
+    into = first.new_empty(first.shape[0], second.shape[1])
     return lambda: torch.mm(first, second, out=into)
 
 

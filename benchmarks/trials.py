@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import torch
 from maquette_server.datasets import pictures
@@ -19,6 +18,8 @@ from maquette_server.metrics import picture_errors
 from maquette_server.rendering.posed import Posed
 from maquette_server.scenes import runtime
 from numpy.typing import NDArray
+
+from benchmarks import captures
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int], float]
@@ -52,7 +53,9 @@ class Measured:
 
 
 def threads(count: int) -> None:
-    """From now on so many threads compute."""
+    """From now on so many threads compute, on a CPU."""
+    import numba  # not at the top: on a GPU nothing needs it
+
     torch.set_num_threads(count)
     numba.set_num_threads(count)
 
@@ -73,7 +76,7 @@ def views(dataset: DataSet, split: str = "test", reduce: int = 1) -> list[View]:
     behind = 1.0 if dataset.background == "white" else 0.0
     found = []
     for one in dataset.of(split):
-        picture = learning.reduced(pictures.load(one), reduce)
+        picture = captures.mean(pictures.load(one), reduce)
         values = picture.astype(np.float64) / 255
         if values.shape[2] == 4:
             values = values[..., :3] * values[..., 3:] + behind * (1 - values[..., 3:])

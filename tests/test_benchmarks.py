@@ -1,18 +1,25 @@
 """The frame of the benchmarks: what it says of known timings, and whom it blames for a busy machine."""
 
+import dataclasses
 import json
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import ball_captures
+import numpy as np
 import psutil
 import pytest
 import torch
+from maquette_server.datasets import opening
+from maquette_server.fields import mip
+from maquette_server.methods.reconstruct import learning
+from maquette_server.training import mip_presets
 from PIL import Image
 
 from benchmarks import __main__ as command
-from benchmarks import frame, page, plots, pocket
+from benchmarks import antialiasing, captures, frame, growth, mip_step, page, plots, pocket, trials
 
 DETACHED = """
 import subprocess, sys
@@ -210,7 +217,9 @@ def test_without_matplotlib_results_stay_and_a_sentence_is_said(
 def test_a_benchmark_nobody_has_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--only", "nothing"]) == 2
     said = capsys.readouterr().err
-    for name in ("bake", "fields", "front", "gpu", "paint", "pocket", "rasterise", "ticks", "unwrap", "wire"):
+    painting = ("bake", "fields", "front", "gpu", "paint", "pocket", "rasterise", "ticks", "unwrap", "wire")
+    scenes = ("antialiasing", "growth", "mip_step", "reconstruct", "reconstruct_long")
+    for name in (*painting, *scenes):
         assert name in said
 
 
@@ -236,3 +245,129 @@ def test_the_floor_of_a_network_has_the_products_of_its_layers() -> None:
 
 def test_every_embedded_model_is_found() -> None:
     assert "pocket-t2i" in [folder.name for folder in pocket.folders()]
+
+
+def test_a_small_picture_is_the_mean_of_its_colours_by_their_opacity() -> None:
+    picture = np.zeros((2, 2, 4), np.uint8)
+    picture[0, 0] = 200, 100, 0, 255
+    picture[0, 1] = 100, 0, 50, 51
+    picture[1, 0] = 255, 255, 255, 0
+    # opacities 1, 1/5 and 0 twice: colours are 5/6 of the first and 1/6 of the second
+    assert captures.mean(picture, 2).tolist() == [[[183, 83, 8, 77]]]
+    assert captures.mean(np.full((4, 4, 3), 7, np.uint8), 4).tolist() == [[[7, 7, 7]]]
+    with pytest.raises(ValueError, match="divided by 3"):
+        captures.mean(picture, 3)
+
+
+def test_fewer_views_are_every_so_many_and_none_of_the_held_out_is_lost(tmp_path: Path) -> None:
+    whole = opening.read(ball_captures.write(tmp_path).folder)
+    few = captures.thinned(whole, 4)
+    assert few.of("train") == whole.of("train")[::4]
+    assert few.of("test") == whole.of("test")
+
+
+def test_what_was_made_before_is_taken_and_what_broke_off_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captures, "FOLDER", tmp_path)
+
+    def broken(name: str) -> None:
+        with captures.made(name) as (_, draft):
+            assert draft is not None
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken("thing")
+    assert not list(tmp_path.iterdir())
+    with captures.made("thing") as (folder, draft):
+        assert draft is not None
+        (draft / "file").write_text("x", encoding="utf-8")
+        assert not folder.exists()
+    with captures.made("thing") as (folder, draft):
+        assert draft is None
+        assert (folder / "file").is_file()
+
+
+class Clocked:
+    """A learner whose every step takes a second of a clock that is set by hand."""
+
+    def __init__(self, now: list[float], progress: trials.Progress) -> None:
+        self._now, self._progress = now, progress
+        self.heard: list[float] = []
+
+    def advance(self, step: int) -> None:
+        self.heard.append(self._progress(step))
+        self._now[0] += 1.0
+
+
+def test_seconds_count_learning_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(learning.time, "monotonic", lambda: now[0])
+    told: list[float] = []
+
+    def tell(at: float, learner: Clocked) -> None:
+        told.append(at)
+        now[0] += 100.0
+
+    learner, steps = trials.learn(lambda progress: Clocked(now, progress), 8.0, (2, 3.5, 8, 20), tell)
+    assert steps == 8
+    assert told == [2.0, 4.0]
+    assert learner.heard == [each / 8 for each in range(8)]
+
+
+def test_a_grid_without_footprint_shows_other_pictures(tmp_path: Path) -> None:
+    """So that the two that are compared are two."""
+    whole = opening.read(ball_captures.write(tmp_path).folder)
+    capture = trials.captured(whole)
+    view = trials.views(whole)[0]
+    lens = view.camera.lens.resized(4, 4)
+    view = dataclasses.replace(
+        view, camera=dataclasses.replace(view.camera, lens=lens), truth=np.zeros((4, 4, 3))
+    )
+    seen = []
+    for make in (trials.maker(capture), antialiasing.plain_grid(capture, 0)):
+        learner = make(lambda step: 0.0)
+        with torch.no_grad():
+            learner.field.grid.table.uniform_(-1, 1, generator=torch.Generator().manual_seed(0))
+        seen.append(trials.measured(learner, [view]).psnr)
+    assert seen[0] != pytest.approx(seen[1], abs=1e-3)
+
+
+def test_the_ablation_of_mip_nerf_leaves_out_the_integration_alone(tmp_path: Path) -> None:
+    capture = trials.captured(opening.read(ball_captures.write(tmp_path).folder))
+    usual = mip_presets.PRESETS["small"]
+    whole, without = (
+        antialiasing.a_mip(capture, 0, integrate=which)(lambda step: 0.0) for which in (True, False)
+    )
+    assert mip_presets.PRESETS["small"] is usual
+    assert (whole.preset.network.integrate, without.preset.network.integrate) == (True, False)
+    assert without.preset.network == dataclasses.replace(whole.preset.network, integrate=False)
+    assert without.preset.rays == whole.preset.rays
+
+
+def test_peak_memory_is_that_of_the_process_alone() -> None:
+    held = np.ones(200 << 20, np.uint8)  # what the parent has had does not count for the child
+    program = "from benchmarks import growth; print(growth.peak())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=frame.ROOT
+    )
+    assert growth.peak() > held.nbytes
+    own = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"kept = bytearray({200 << 20}); kept[::512] = bytes(len(kept[::512]));" + program,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=frame.ROOT,
+    )
+    assert int(own.stdout) - int(done.stdout) == pytest.approx(held.nbytes, rel=0.1)
+
+
+def test_the_floor_of_mip_nerf_has_the_products_of_the_paper() -> None:
+    """Multiplications of the forward pass: as many as there are weights, biases left out."""
+    network = mip.MipField(mip.Settings())
+    weights = sum(each.numel() for each in network.parameters() if each.ndim == 2)
+    assert sum(inputs * outputs for inputs, outputs, _ in mip_step.layers(False, mip.Settings())) == weights

@@ -1,17 +1,19 @@
 """The benchmark of the CUDA paths, rehearsed without CUDA: deadlines, failures, builds, comparisons."""
 
+import dataclasses
 import os
 import sys
 import time
 from pathlib import Path
 
+import ball_captures
 import psutil
 import pytest
 import torch
 from maquette_server.fields import hash_grid, mlp
 
 from benchmarks import frame, gpu
-from benchmarks.cuda import builds, clock, diffusion, hash_grids, painting, rasterisers
+from benchmarks.cuda import builds, clock, diffusion, hash_grids, painting, rasterisers, scenes
 from benchmarks.cuda.sizes import REHEARSAL
 
 NEVER = """
@@ -165,7 +167,7 @@ class NetworkWithInputEncoding(Encoding):
 
 
 def test_tiny_cuda_nn_is_compared_with_our_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "modules", {**sys.modules, "tinycudann": sys.modules[__name__]})
+    monkeypatch.setitem(sys.modules, "tinycudann", sys.modules[__name__])
     monkeypatch.setattr(type(REHEARSAL), "cuda", True)
     monkeypatch.setattr(diffusion.Bench, "wait", lambda self: None)
     found = {figure.name: figure for figure in hash_grids.hash_grids(bench())}
@@ -173,6 +175,8 @@ def test_tiny_cuda_nn_is_compared_with_our_parameters(monkeypatch: pytest.Monkey
     assert len(compared) == 5
     assert all(figure.value < 1e-5 for figure in compared), compared
     assert "grid and network: ours / tiny-cuda-nn" in found
+    again = {figure.name for figure in hash_grids.scene_grids(bench())}
+    assert again == {f"grid of a scene: {name}" for name in found}
 
 
 def test_another_number_of_parameters_is_noticed() -> None:
@@ -201,6 +205,42 @@ def test_the_parts_run_in_tiny_on_the_cpu() -> None:
     missed = [row for row in figures if isinstance(row, frame.Figure) and row.met is False]
     assert not missed
     assert sum(isinstance(row, frame.Series) for row in figures) == 3
+
+
+def test_a_capture_is_learnt_and_the_time_to_every_quality_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scenes, "lego_folder", lambda: ball_captures.write(tmp_path).folder)
+    monkeypatch.setattr(scenes, "GOALS", {1.0: 60.0})
+    sizes = dataclasses.replace(REHEARSAL, reduce=2, learning=(0.5,))
+    *figures, series = scenes.lego(diffusion.Bench(sizes, clock.Clock(60.0)))
+    found = {row.name: row for row in figures if isinstance(row, frame.Figure)}
+    side = ball_captures.SIDE // 2
+    assert found[f"lego at {side} px: after 0.5 s"].value > 1.0
+    assert found[f"lego at {side} px: time to 1 dB"] == frame.Figure(
+        f"lego at {side} px: time to 1 dB", 0.5, "s", goal=60.0
+    )
+    assert isinstance(series, frame.Series)
+
+
+def test_the_time_to_a_quality_is_the_least_of_all_runs() -> None:
+    reached = [(30.0, 29.0), (60.0, 33.5), (30.0, 28.0), (50.0, 33.1), (120.0, 36.0)]
+    assert scenes.first_above(reached, 33.0) == 50.0
+    assert scenes.first_above(reached, 37.0) is None
+
+
+def test_a_step_of_mip_nerf_is_told_beside_its_products() -> None:
+    rows = scenes.mip_rays(bench())
+    told = {row.name for row in rows if isinstance(row, frame.Figure)}
+    assert {f"mip-NeRF, 8 rays, {kind}: a step / bare products" for kind in ("float32", "bfloat16")} <= told
+
+
+def test_without_lego_its_part_is_left_out_and_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scenes, "lego_folder", lambda: None)
+    assert scenes.lego(bench()) == []
+    assert "lego: left out" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ tiny-cuda-nn keeps all parameters as one row: the network's layers first, each b
 Ours are copied into it, so that both must give the same features.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -21,16 +22,29 @@ OUTPUTS, WIDTH, HIDDEN = 16, 64, 2
 
 def hash_grids(bench: Bench) -> list[frame.Figure]:
     """Features and gradients compared, and the times of grid and network, forward and back."""
+    return compared(bench, bench.sizes.grid)
+
+
+def scene_grids(bench: Bench) -> list[frame.Figure]:
+    """The same of the grid that scenes are learnt with."""
+    return [
+        dataclasses.replace(one, name=f"grid of a scene: {one.name}")
+        for one in compared(bench, bench.sizes.scene_grid)
+    ]
+
+
+def compared(bench: Bench, settings: hash_grid.Settings) -> list[frame.Figure]:
+    """A grid of these settings on the device against itself on the CPU, and against tiny-cuda-nn's."""
     sizes = bench.sizes
     random = torch.Generator().manual_seed(0)
     grid, network = (
-        hash_grid.HashGrid(sizes.grid),
-        mlp.Mlp(sizes.grid.width, OUTPUTS, width=WIDTH, hidden=HIDDEN, generator=random),
+        hash_grid.HashGrid(settings),
+        mlp.Mlp(settings.width, OUTPUTS, width=WIDTH, hidden=HIDDEN, generator=random),
     )
     with torch.no_grad():
         grid.table.uniform_(-1, 1, generator=random)
-    points = torch.rand(sizes.points, sizes.grid.dimensions, generator=random)
-    weights = torch.randn(sizes.points, sizes.grid.width, generator=random)
+    points = torch.rand(sizes.points, settings.dimensions, generator=random)
+    weights = torch.randn(sizes.points, settings.width, generator=random)
     few = slice(0, 4096)
     on_cpu = features_and_gradient(grid, grid.table, points[few], weights[few])
     grid, network = grid.to(sizes.device), network.to(sizes.device)

@@ -4,10 +4,13 @@ The real sizes are those of Stable Diffusion 1.5, with random weights: a network
 has learnt.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from maquette_server.fields import hash_grid
+from maquette_server.fields import grid, hash_grid, mip
+from maquette_server.rendering import cone_render
+from maquette_server.training import mip_presets
 
 _VAE_BLOCKS = {
     "down_block_types": ("DownEncoderBlock2D",) * 4,
@@ -31,6 +34,11 @@ class Sizes:
     batches: tuple[int, ...]  # pictures in a call of the denoiser
     grid: hash_grid.Settings
     points: int  # encoded at once
+    scene_grid: hash_grid.Settings  # of a scene's field
+    reduce: int  # a capture's pictures by this; more than 1 takes few of them, too
+    learning: tuple[float, ...]  # s of each run on a capture
+    mip: mip_presets.Preset
+    rays: tuple[int, ...]  # of a step of mip-NeRF
 
     @property
     def cuda(self) -> bool:
@@ -62,6 +70,11 @@ REAL = Sizes(
     batches=(1, 2, 4, 8),
     grid=hash_grid.Settings(),
     points=1 << 18,
+    scene_grid=grid.Settings().grid,
+    reduce=1,
+    learning=(60.0, 120.0),
+    mip=mip_presets.PAPER,
+    rays=(1024, 4096),
 )
 REHEARSAL = Sizes(
     device="cpu",
@@ -87,4 +100,13 @@ REHEARSAL = Sizes(
     batches=(1, 2),
     grid=hash_grid.Settings(levels=4, log2_rows=10, coarsest=4, growth=2.0),
     points=500,
+    scene_grid=hash_grid.Settings(levels=3, log2_rows=10, coarsest=4, growth=1.4),
+    reduce=10,
+    learning=(2.0,),
+    mip=dataclasses.replace(
+        mip_presets.PAPER,
+        network=mip.Settings(degrees=4, depth=3, width=16, skip=1, view_width=8),
+        sampling=cone_render.Settings(coarse=8, fine=8),
+    ),
+    rays=(4, 8),
 )

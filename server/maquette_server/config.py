@@ -49,6 +49,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     models: dict[str, ModelEntry] = {}
     default_model: str = "pocket"
+    lpips: str = ""
+    """folder with the weights of LPIPS, as `maquette models lpips` leaves them; empty: there are none"""
     limits: Limits = Limits()
     method_packages: tuple[str, ...] = METHOD_PACKAGES
     torch_threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1

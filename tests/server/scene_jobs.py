@@ -14,6 +14,7 @@ from maquette_server.methods import base
 from maquette_server.methods.reconstruct import space
 from maquette_server.training import grid_training, occupancy_placing
 from maquette_wire import messages
+from maquette_wire.errors import UserError
 from painting_jobs import Stages
 
 METHODS = base.discover()
@@ -22,7 +23,10 @@ METHODS = base.discover()
 def context(
     store: Path, method: str, inputs: dict[str, Any], blobs: dict[str, bytes], **options: Any
 ) -> base.RunContext:
-    """A job of a method whose files lie in a folder. options: `state`, `seed`, `warnings`, and parameters."""
+    """A job of a method whose files lie in a folder.
+
+    options: `state`, `seed`, `warnings`, `model`, and parameters.
+    """
     store.mkdir(parents=True, exist_ok=True)
     for digest, data in blobs.items():
         (store / digest).write_bytes(data)
@@ -34,12 +38,16 @@ def context(
         path=lambda ref: store / ref.digest,
         seed=options.pop("seed", 3),
         device="cpu",
-        model=_none,
+        model=options.pop("model", _no_model),
         warn=lambda code, sentence: warnings.append((code, sentence)),
         timer=Stages(),
         state=options.pop("state", None),
         params=METHODS[method].read_params(options),
     )
+
+
+def _no_model(kind: str) -> Any:
+    raise UserError("model.not_found", f"No model of the kind {kind} was chosen.")
 
 
 def _none(wanted: Any) -> Any:

@@ -244,7 +244,7 @@ def test_files_that_cannot_be_used_are_named(folder: Path, tmp_path: Path) -> No
         heads.write_bytes(wrong)
         assert heads.name in refused("squeeze", tmp_path)
     torch.save([1, 2, 3], heads)
-    assert "holds no heads" in refused("squeeze", tmp_path)
+    assert "holds no weights" in refused("squeeze", tmp_path)
 
 
 def test_heads_that_would_run_a_program_do_not(folder: Path, tmp_path: Path) -> None:

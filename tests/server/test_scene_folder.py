@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ball_captures
@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 import safetensors.torch
 import scene_jobs
+import torch
+from maquette_server.cameras.lens import Lens
+from maquette_server.fields.domain import Domain
 from maquette_server.media import png
+from maquette_server.rendering import seen
+from maquette_server.rendering.posed import Posed
+from maquette_server.rendering.rays import Rays
 from maquette_server.scenes import folder, runtime
 from maquette_server.scenes.files import SceneFiles
 from maquette_wire.errors import UserError
@@ -222,6 +228,32 @@ def test_depths_are_those_of_the_scene_along_the_viewing_axis(made: Path) -> Non
     assert away - 2.5 < float(frame.depths[seen].min())
     assert float(frame.depths[seen].max()) < away + 2.5
     assert frame.colours.shape == (camera.lens.height, camera.lens.width, 3)
+
+
+class Wall:
+    """A field that shows a wall across the viewing axis of a camera at the origin, three units ahead."""
+
+    domain = Domain((0.0, 0.0, 0.0), 1.0, True)
+    device = torch.device("cpu")
+
+    def densities(self, points: torch.Tensor, spread: float) -> torch.Tensor:
+        raise AssertionError("nobody asks for them")
+
+    def tiles(self, rays: Rays) -> Iterator[seen.Seen]:
+        ones = torch.ones(len(rays))
+        ahead = -rays.directions[:, 2]
+        yield seen.Seen(ones[:, None].expand(-1, 3), ones, torch.where(ahead > 0.1, 3 / ahead, torch.inf))
+
+
+@pytest.mark.parametrize("model", ["pinhole", "opencv", "fisheye"])
+def test_depths_are_along_the_axis_whatever_the_lens(model: str) -> None:
+    distortion = {"pinhole": (), "opencv": (0.05, 0.0, 0.0, 0.0, 0.0, 0.0), "fisheye": (0.05, 0.0, 0.0, 0.0)}
+    lens = Lens(24, 20, 12.0, 12.0, 12.0, 10.0, model, distortion[model])
+    *_, frame = runtime.look(Wall(), Posed(np.eye(4), lens), 0.1, 100.0)
+    assert frame is not None
+    inside = np.isfinite(frame.depths)
+    assert inside.mean() > 0.5
+    np.testing.assert_allclose(frame.depths[inside], 3.0, rtol=1e-5)
 
 
 def test_a_frame_over_a_background_is_what_alpha_says() -> None:

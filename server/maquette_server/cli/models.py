@@ -96,6 +96,35 @@ def default(model: Name, as_json: Json = False) -> None:
 
 @app.command()
 @endings.ended
+def lpips(
+    folder: Annotated[Path, typer.Argument(help="Folder with the weights as they are published.")],
+    as_json: Json = False,
+) -> None:
+    """Let evaluations measure LPIPS with the weights of FOLDER: a backbone of torchvision (vgg16, alexnet or
+    squeezenet1_1) and its published heads. They are copied as safetensors.
+    """
+    import msgspec
+
+    from ..metrics import lpips as metric
+
+    where, settings = _settings()
+    target = where / "lpips"
+    try:
+        network = metric.convert(folder, target)
+    except OSError as error:
+        raise UserError(
+            "data.unusable", f"The weights cannot be written to '{target}': {error.strerror}."
+        ) from error
+    _save(where, msgspec.structs.replace(settings, lpips=str(target)))
+    typer.echo(
+        json.dumps({"lpips": network, "where": str(target)})
+        if as_json
+        else f"LPIPS ({network}) is measured by evaluations from now on."
+    )
+
+
+@app.command()
+@endings.ended
 def release(server: Server = "", as_json: Json = False) -> None:
     """Free the models that idle workers of a server hold in memory."""
     from maquette_wire import happenings
@@ -166,7 +195,10 @@ def _of_here() -> list[dict[str, Any]]:
     from .. import config
 
     _, settings = _settings()
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if settings.lpips:
+        about = {"name": "lpips", "kind": "lpips", "commercial": "unknown", "default": False}
+        rows.append(about | {"where": settings.lpips})
     for name, entry in config.models_of(settings).items():
         info = config.describe(name, entry, default=name == settings.default_model)
         rows.append(

@@ -26,6 +26,14 @@ class Split(StrEnum):
     train = "train"
 
 
+class Lpips(StrEnum):
+    """Whether LPIPS is measured."""
+
+    auto = "auto"
+    on = "on"
+    off = "off"
+
+
 @endings.ended
 def render(
     scene: SceneFolder,
@@ -85,11 +93,17 @@ def evaluate(
     ],
     split: Annotated[Split, typer.Option(help="Which pictures to compare with.")] = Split.test,
     most: Annotated[int | None, typer.Option(help="At most so many pictures, evenly spread.")] = None,
+    reduce: Annotated[
+        int | None, typer.Option(help="Divide the pictures' sides by this; as when it learnt, if not given.")
+    ] = None,
+    lpips: Annotated[
+        Lpips, typer.Option(help="LPIPS: if its weights are configured, always, or never.")
+    ] = Lpips.auto,
     device: launch.Device = "",
     server: launch.Server = "",
     as_json: launch.Json = False,
 ) -> None:
-    """Compare renders of SCENE with its photographs: PSNR, SSIM, by picture, by size and in the mean."""
+    """Compare renders of SCENE with its photographs: PSNR, SSIM, LPIPS of each, by size, and in the mean."""
     from . import captures, file_outputs, outputs
 
     target = outputs.folder(out)
@@ -101,7 +115,7 @@ def evaluate(
         place,
         "evaluate",
         scene.resolve().name,
-        {"split": split.value, "most": most},
+        {"split": split.value, "most": most, "reduce": reduce, "lpips": lpips.value},
         inputs,
         blobs,
         server=server,

@@ -120,7 +120,7 @@ class Runner:
             params=job.request.params,
             inputs=job.request.inputs,
             seed=job.request.seed,
-            models={kind: self._models[name].path for kind, name in names.items()},
+            models={kind: self._models[name].path for kind, name in names.items()} | self._further(method),
             digests={kind: model.digest for kind, model in models.items()},
             job_folder=str(job_folder),
             blob_folder=str(self._blobs.folder),
@@ -131,6 +131,11 @@ class Runner:
         path.write_bytes(msgspec.msgpack.encode(request))
         self._ledger.store(job, work)
         return path
+
+    def _further(self, method: base.Method) -> dict[str, str]:
+        """Folders of the weights that a method uses when there are such."""
+        known = {"lpips": self._config.lpips}
+        return {kind: known[kind] for kind in method.further if known[kind]}
 
     def refresh_wishes(self) -> None:
         """Asks `wishes` again for every running job."""

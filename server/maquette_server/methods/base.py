@@ -146,6 +146,9 @@ class Method:
     gives: frozenset[str]
     models: tuple[str, ...] = ()
     """kinds of model it loads"""
+    further: tuple[str, ...] = ()
+    """kinds of weights it uses when the configuration has them, such as "lpips"; `RunContext.model` raises
+    UserError `model.not_found` when it has not"""
     package: str = "maquette_server.methods"
     """where its folder lies; `discover` sets it"""
 

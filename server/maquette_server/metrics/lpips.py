@@ -6,14 +6,15 @@ averaged over the pixels (Eq. 1); the distance is the sum over the depths. Pictu
 
 The weights are files that the user brings, as their licences are not ours to pass on: `FILES` has their
 names in one folder. A backbone is a safetensors file with torchvision's names (`features.0.weight`, ...;
-others are ignored); heads are the published `lpips_v0.1_*.pth`, or the same tensors as safetensors.
+others are ignored); heads are the published `lpips_v0.1_*.pth`, or the same tensors as safetensors. `convert`
+makes such a folder, safetensors only, of the files as they are published.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
+import safetensors.torch
 import torch
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 _EPSILON = 1e-10  # against a division by zero where all features of a pixel are 0
 _LARGEST_HEADS = 2**20  # bytes; the published ones have at most 11,000
+_LARGEST_BACKBONE = 2**30  # bytes; VGG16's have 553 million
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ FILES = {
         ("squeezenet1_1.safetensors",), ("lpips_v0.1_squeeze.safetensors", "lpips_v0.1_squeeze.pth")
     ),
 }
+
+
+_PREFERRED = ("vgg", "alex", "squeeze")
 
 
 @dataclass(frozen=True)
@@ -137,13 +142,63 @@ def load(network: str, folder: Path) -> Lpips:
     return read(network, backbone=found[0], heads=found[1])
 
 
+def load_any(folder: Path) -> Lpips:
+    """LPIPS with whichever network's weights lie in a folder, VGG16 first: tables of radiance fields have it.
+
+    Raises UserError `lpips.missing`.
+    """
+    for network in _PREFERRED:
+        names = FILES[network]
+        if all(
+            any((folder / name).is_file() for name in choices) for choices in (names.backbone, names.heads)
+        ):
+            return load(network, folder)
+    return load(_PREFERRED[0], folder)  # which names the files that lack
+
+
+def convert(folder: Path, target: Path) -> str:
+    """Writes the weights of a folder to another one, as safetensors under the names of `FILES`.
+
+    folder: with a backbone as torchvision publishes it (`vgg16-397923af.pth`, ...) or as safetensors, and its
+    heads. Returns the network. Raises UserError `lpips.missing`, OSError.
+    """
+    for network in _PREFERRED:
+        names = FILES[network]
+        stem = Path(names.backbone[0]).stem
+        backbones = [folder / names.backbone[0], *sorted(folder.glob(f"{stem}-*.pth"))]
+        found = [
+            next((file for file in files if file.is_file()), None)
+            for files in (backbones, [folder / name for name in names.heads])
+        ]
+        if found[0] is None or found[1] is None:
+            continue
+        model = read(network, backbone=found[0], heads=found[1])
+        target.mkdir(parents=True, exist_ok=True)
+        tensors = {f"features.{name}": value for name, value in model.features.state_dict().items()}
+        heads = {f"lin{number}.model.1.weight": value.data for number, value in enumerate(model.heads)}
+        for name, held in ((names.backbone[0], tensors), (names.heads[0], heads)):
+            safetensors.torch.save_file(held, target / name)
+        return network
+    raise UserError(
+        "lpips.missing",
+        f"'{folder}' holds no backbone with its heads.",
+        hint="Put torchvision's vgg16-397923af.pth and the published lpips_v0.1_vgg.pth there, for example.",
+    )
+
+
 def read(network: str, *, backbone: Path, heads: Path) -> Lpips:
     """LPIPS with the weights of two files. Raises UserError `lpips.missing` when one cannot be used."""
     result = Lpips(network)
     wanted = {f"features.{name}": value for name, value in result.features.state_dict().items()}
-    _fill(wanted, _of_safetensors(backbone, set(wanted)), backbone, network)
+    plain = backbone.suffix == ".safetensors"
+    parts = _of_safetensors(backbone, set(wanted)) if plain else _of_pickle(backbone, _LARGEST_BACKBONE)
+    _fill(wanted, parts, backbone, network)
     kept = {f"lin{number}.model.1.weight": value.data for number, value in enumerate(result.heads)}
-    held = _of_safetensors(heads, set(kept)) if heads.suffix == ".safetensors" else _of_pickle(heads)
+    held = (
+        _of_safetensors(heads, set(kept))
+        if heads.suffix == ".safetensors"
+        else _of_pickle(heads, _LARGEST_HEADS)
+    )
     _fill(kept, held, heads, network)
     return result
 
@@ -172,18 +227,18 @@ def _of_safetensors(file: Path, names: set[str]) -> dict[str, Tensor]:
         raise _unusable(file, "is no safetensors file, or is cut short") from error
 
 
-def _of_pickle(file: Path) -> dict[str, Tensor]:
-    """The tensors of a published head file, by PyTorch's reader that builds tensors and nothing else."""
+def _of_pickle(file: Path, largest: int) -> dict[str, Tensor]:
+    """The tensors of a published file, by PyTorch's reader that builds tensors and nothing else."""
     try:
-        if file.stat().st_size > _LARGEST_HEADS:
-            raise _unusable(file, "is too large for heads")
+        if file.stat().st_size > largest:
+            raise _unusable(file, "is too large for these weights")
         held = torch.load(file, map_location="cpu", weights_only=True)
     except UserError:
         raise
     except Exception as error:  # what a damaged file raises is of many kinds, pickle's own among them
-        raise _unusable(file, "holds no heads, or is damaged") from error
+        raise _unusable(file, "holds no weights, or is damaged") from error
     if not isinstance(held, dict) or not all(isinstance(value, Tensor) for value in held.values()):
-        raise _unusable(file, "holds no heads")
+        raise _unusable(file, "holds no weights")
     return held
 
 

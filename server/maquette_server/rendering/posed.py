@@ -1,7 +1,8 @@
 """Cameras of a scene as rays in a field's frame: lens, pose and where the rays begin and end.
 
 V cameras. Depth t along a ray is the scene's depth along the viewing axis whatever the field's frame is: the
-frame scales origins, directions and radii, and leaves t alone.
+frame scales origins, directions and radii, and leaves t alone. A fisheye, which may see what lies beside and
+behind it, has directions of length 1 instead, so its t is the distance.
 """
 
 from collections.abc import Sequence

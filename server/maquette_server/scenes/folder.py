@@ -54,6 +54,8 @@ class SceneRecord(_Struct, frozen=True, kw_only=True):
     far: float
     background: Literal["white", "black"]
     time: tuple[float, float] | None = None
+    reduce: Annotated[int, msgspec.Meta(ge=1)] = 1
+    """the sides of the pictures were divided by this while it learnt; those of the folder are whole"""
     step: int
     """of the newest checkpoint"""
     moments: tuple[int, ...] = ()

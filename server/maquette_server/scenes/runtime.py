@@ -10,6 +10,7 @@ import torch
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
+from ..cameras.lens import Lens
 from ..fields.domain import Domain
 from ..rendering import seen
 from ..rendering.posed import CameraRays, Posed
@@ -28,9 +29,8 @@ class Frame:
 
     colours: NDArray[np.float32]  # [H, W, 3], sRGB, premultiplied
     opacities: NDArray[np.float32]  # [H, W]
-    depths: NDArray[
-        np.float32
-    ]  # [H, W], along the viewing axis in units of the scene; infinite: nothing there
+    depths: NDArray[np.float32]
+    """[H, W], along the viewing axis in units of the scene, of a fisheye too; infinite: nothing there"""
 
     def over(self, background: str) -> NDArray[np.uint8]:
         """Opaque, before "white" or "black", u8 [H, W, 3]."""
@@ -74,7 +74,7 @@ class Scene:
 def look(field: seen.Field, camera: Posed, near: float, far: float) -> Iterator[Frame | None]:
     """What a camera sees of a field: None after each tile, the picture at the end.
 
-    near, far: depths in units of the scene.
+    near, far: depths in units of the scene; of a fisheye distances.
     """
     rays = CameraRays([camera], field.domain, near, far, field.device).whole(0)
     tiles = []
@@ -86,8 +86,19 @@ def look(field: seen.Field, camera: Posed, near: float, far: float) -> Iterator[
     yield Frame(
         found.colours.reshape(height, width, 3).cpu().numpy(),
         found.opacities.reshape(height, width).cpu().numpy(),
-        found.depths.reshape(height, width).cpu().numpy(),
+        _depths(camera.lens, found.depths.reshape(height, width).cpu().numpy()),
     )
+
+
+def _depths(lens: Lens, lengths: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Depths along the viewing axis [H, W] of what lies so far along the rays of a lens, in lengths of their
+    directions. A fisheye's are of length 1; what it sees beyond 90 degrees from the axis has a depth below 0.
+    """
+    if lens.model != "fisheye":
+        return lengths
+    ahead = -lens.directions(lens.pixel_centres())[..., 2]
+    seen = np.isfinite(lengths)
+    return np.where(seen, np.where(seen, lengths, 0) * ahead, np.inf).astype(np.float32)
 
 
 def open_scene(files: SceneFiles, device: torch.device | str = "cpu") -> Scene:

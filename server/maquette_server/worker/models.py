@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -18,14 +19,12 @@ class Models:
         """The model of that kind in the folder `path`, on the device; loaded anew when the folder's digest is
         another one. Raises UserError `model.*`.
         """
-        from ..guidance import loading
-
         name, model = self._loaded.get(kind, (None, None))
         if name != (path, device, digest):
             self._loaded.pop(kind, None)
             del model  # its memory is needed for the next one
             log.info("loading a model of kind %s", kind)
-            model = loading.load(path, device, kind)
+            model = _load(path, device, kind)
             self._loaded[kind] = ((path, device, digest), model)
         return model
 
@@ -38,6 +37,16 @@ class Models:
         if torch is not None and torch.cuda.is_initialized():
             torch.cuda.empty_cache()
         return max(0.0, before - reserved_mb())
+
+
+def _load(path: str, device: str, kind: str) -> Any:
+    if kind == "lpips":
+        from ..metrics import lpips
+
+        return lpips.load_any(Path(path)).to(device)
+    from ..guidance import loading
+
+    return loading.load(path, device, kind)
 
 
 def reserved_mb() -> float:

@@ -11,6 +11,10 @@ class EvaluateParams(base.Params, frozen=True):
     """Which pictures to compare with."""
 
     split: Literal["test", "val", "train"] = "test"
+    reduce: Annotated[int, Meta(ge=1, le=64, description="Divide the pictures' sides by this")] | None = None
+    """None: as they were while the scene learnt"""
+    lpips: Literal["auto", "on", "off"] = "auto"
+    """auto: where its weights are configured"""
     most: Annotated[int, Meta(ge=1, le=100_000, description="Pictures, evenly spread")] | None = None
 
 
@@ -20,4 +24,5 @@ METHOD = base.Method(
     needs=frozenset({"scene"}),
     optional=frozenset(),
     gives=frozenset({"images", "figures"}),
+    further=("lpips",),
 )

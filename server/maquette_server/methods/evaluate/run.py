@@ -10,9 +10,9 @@ from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
 from ...datasets import base as datasets
-from ...datasets import pictures
+from ...datasets import pictures, reducing
 from ...media import comparison_sheet, png
-from ...metrics import picture_errors
+from ...metrics import lpips, picture_errors
 from ...rendering.posed import Posed
 from ...scenes import folder, runtime
 from ...scenes.files import SceneFiles
@@ -20,7 +20,7 @@ from .. import base, scene_input
 from . import EvaluateParams
 
 _ROWS = 6  # of the sheet
-_NO_LPIPS = "no weights for LPIPS are configured"
+_SAME = 100.0  # dB of equal pictures, whose PSNR is infinite, and of better ones
 
 
 def run(ctx: base.RunContext) -> base.Run:
@@ -33,12 +33,20 @@ def run(ctx: base.RunContext) -> base.Run:
     for note in scene.notes:
         ctx.warn("checkpoint.damaged", note)
     chosen = _chosen(scene, params)
+    yield base.Step(0, 0, "load")
+    distance, why_no_lpips = _distance(ctx, params)
+    reduce = params.reduce or scene.record.reduce
     ctx.timer.stage("evaluate")
     rows: list[dict[str, Any]] = []
+    left_out: list[str] = []
     shown: list[tuple[NDArray[np.uint8], NDArray[np.uint8], str]] = []
     seconds = 0.0
     for number, record in enumerate(chosen):
-        truth, camera, known = _truth(files, record, scene.record.background)
+        truth, camera, known = _truth(files, record, scene.record.background, reduce)
+        if known is not None and not known.any():
+            left_out.append(_name(record))
+            yield base.Step(number + 1, len(chosen), "evaluate")
+            continue
         began = time.monotonic()
         frame: runtime.Frame | None = None
         for frame in scene.tiles(camera):
@@ -49,13 +57,17 @@ def run(ctx: base.RunContext) -> base.Run:
         render = frame.over(scene.record.background)
         if known is not None:
             render = np.where(known[..., None], render, truth)
-        rows.append(_compared(record, truth, render, known))
-        if number % max(1, -(-len(chosen) // _ROWS)) == 0:
-            shown.append((truth, render, record.name or str(record.id)))
+        rows.append(_compared(record, truth, render, known, distance))
+        if (len(rows) - 1) % max(1, -(-len(chosen) // _ROWS)) == 0:
+            shown.append((truth, render, _name(record)))
         yield base.Step(number + 1, len(chosen), "evaluate")
     ctx.timer.stage("write")
+    if left_out:
+        ctx.warn("dataset.note", _left_out(left_out, len(chosen)))
     found = _means(rows)
-    found |= {"split": params.split, "seconds_per_picture": round(seconds / len(rows), 4), "images": rows}
+    found |= {"why_no_lpips": why_no_lpips} if distance is None else {"lpips_network": distance.network}
+    found |= {"split": params.split, "reduce": reduce, "seconds_per_picture": round(seconds / len(rows), 4)}
+    found |= {"left_out": left_out, "images": rows}
     sheet = comparison_sheet.sheet(
         [one[0] for one in shown], [one[1] for one in shown], names=[one[2] for one in shown]
     )
@@ -63,7 +75,29 @@ def run(ctx: base.RunContext) -> base.Run:
         base.Item("figures", "evaluation.json", json.dumps(found, indent=1).encode() + b"\n"),
         base.Item("images", "sheet.png", png.write(sheet)),
     ]
-    return base.Result(items, {name: found[name] for name in ("psnr", "ssim", "lpips", "split", "scales")})
+    told = ("psnr", "ssim", "lpips", "split", "reduce", "scales")
+    return base.Result(items, {name: found[name] for name in told})
+
+
+def _distance(ctx: base.RunContext, params: EvaluateParams) -> tuple[lpips.Lpips | None, str]:
+    """LPIPS, or None and the reason. Raises UserError `lpips.missing` when it was asked for by name."""
+    if params.lpips == "off":
+        return None, "LPIPS was not asked for"
+    try:
+        loaded: lpips.Lpips = ctx.model("lpips")
+    except UserError as error:
+        if error.code not in ("model.not_found", "lpips.missing"):
+            raise
+        if params.lpips == "on":
+            raise UserError("lpips.missing", "No weights for LPIPS are configured.", hint=_HOW) from error
+        if error.code == "lpips.missing":
+            ctx.warn(error.code, error.sentence)
+            return None, error.sentence
+        return None, "no weights for LPIPS are configured"
+    return loaded, ""
+
+
+_HOW = "Name their folder with: maquette models lpips FOLDER"
 
 
 def _chosen(scene: runtime.Scene, params: EvaluateParams) -> list[folder.CameraRecord]:
@@ -81,7 +115,7 @@ def _chosen(scene: runtime.Scene, params: EvaluateParams) -> list[folder.CameraR
 
 
 def _truth(
-    files: SceneFiles, record: folder.CameraRecord, background: str
+    files: SceneFiles, record: folder.CameraRecord, background: str, reduce: int
 ) -> tuple[NDArray[np.uint8], Posed, NDArray[np.bool_] | None]:
     """The photograph over the background, u8 [H, W, 3], its camera, and where it is known."""
     camera = record.posed()
@@ -93,9 +127,10 @@ def _truth(
         mask=None if record.mask is None else files.place(record.mask),
     )
     picture = pictures.load(frame)
-    height, width = picture.shape[:2]
-    lens = scene_input.loaded(frame, (width, height)).lens
-    known = pictures.load_mask(frame, width, height)
+    lens = scene_input.loaded(frame, (picture.shape[1], picture.shape[0])).lens
+    picture = reducing.reduced(picture, reduce)
+    lens = lens.divided(reduce)
+    known = pictures.load_mask(frame, lens.width, lens.height)
     if picture.shape[2] == 4:
         alpha = picture[..., 3:].astype(np.float32) / 255
         behind = 1.0 if background == "white" else 0.0
@@ -108,22 +143,43 @@ def _compared(
     truth: NDArray[np.uint8],
     render: NDArray[np.uint8],
     known: NDArray[np.bool_] | None,
+    distance: lpips.Lpips | None,
 ) -> dict[str, Any]:
-    """One row. With a mask, errors count where the picture is known."""
+    """One row. With a mask, PSNR is of what is known alone; SSIM and LPIPS see the rest as equal."""
     first, second = truth.astype(np.float64) / 255, render.astype(np.float64) / 255
     errors = picture_errors.compare(first, second)
     psnr = errors.psnr
-    if known is not None and known.any():
+    row: dict[str, Any] = {"name": _name(record), "width": truth.shape[1], "height": truth.shape[0]}
+    if known is not None:
         psnr = picture_errors.psnr(first[known][None], second[known][None])
-    return {
-        "name": record.name or str(record.id),
-        "width": truth.shape[1],
-        "height": truth.shape[0],
-        "psnr": round(min(psnr, 100.0), 4),
-        "ssim": None if errors.ssim is None else round(errors.ssim, 5),
-        "lpips": None,
-        **({"why_no_ssim": errors.why_no_ssim} if errors.ssim is None else {}),
-    }
+        row["known"] = round(float(known.mean()), 4)
+    row["psnr"] = round(min(psnr, _SAME), 4)
+    row["ssim"] = None if errors.ssim is None else round(errors.ssim, 5)
+    row["lpips"] = None
+    if errors.ssim is None:
+        row["why_no_ssim"] = errors.why_no_ssim
+    if distance is not None:
+        if min(truth.shape[:2]) < distance.smallest:
+            row["why_no_lpips"] = f"LPIPS needs {distance.smallest} pixels a side"
+        else:
+            row["lpips"] = round(distance.between(first, second), 5)
+    return row
+
+
+def _name(record: folder.CameraRecord) -> str:
+    return record.name or str(record.id)
+
+
+def _left_out(names: list[str], count: int) -> str:
+    """Raises UserError `scene.bad` when nothing remains."""
+    if len(names) == count:
+        raise UserError(
+            "scene.bad",
+            "The masks leave out every pixel of every picture to compare with.",
+            hint="Evaluate another split, or mend the masks.",
+        )
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"Nothing of {', '.join(names[:3])}{more} is left by the masks, so it is not compared."
 
 
 def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -135,13 +191,18 @@ def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
         {"width": width, "height": height, "pictures": len(group), **_mean(group)}
         for (width, height), group in sorted(by_size.items(), reverse=True)
     ]
-    return {**_mean(rows), "why_no_lpips": _NO_LPIPS, "scales": scales}
+    return {**_mean(rows), "scales": scales}
 
 
 def _mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    ssims = [row["ssim"] for row in rows if row["ssim"] is not None]
     return {
         "psnr": round(float(np.mean([row["psnr"] for row in rows])), 4),
-        "ssim": round(float(np.mean(ssims)), 5) if ssims else None,
-        "lpips": None,
+        "ssim": _mean_of("ssim", rows),
+        "lpips": _mean_of("lpips", rows),
     }
+
+
+def _mean_of(name: str, rows: list[dict[str, Any]]) -> float | None:
+    """Of the pictures that are large enough for it; None when none is."""
+    found = [row[name] for row in rows if row[name] is not None]
+    return round(float(np.mean(found)), 5) if found else None

@@ -64,6 +64,7 @@ def scene(
         near=space.near,
         far=space.far,
         background=dataset.background if dataset.background in ("white", "black") else "black",  # type: ignore[arg-type]
+        reduce=ctx.params.reduce,
         step=step,
     )
     names, masks = named(dataset.frames), named(dataset.frames, masks=True)

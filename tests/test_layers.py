@@ -58,9 +58,9 @@ BESIDES: dict[str, set[str]] = {
     "methods.schemas": METHOD_CONTRACT,
     "methods.heads": {"methods.base"},
     "engine": METHOD_CONTRACT,
-    # reads the user's meshes, data sets, scenes and camera paths; the front's own test below keeps heavy
-    # libraries out
-    "cli": {"geometry", "cameras", "datasets", "media", "scenes"},
+    # reads the user's meshes, data sets, scenes, camera paths and weights of metrics; the front's own test
+    # below keeps heavy libraries out
+    "cli": {"geometry", "cameras", "datasets", "media", "scenes", "metrics"},
 }
 
 # Module or folder of the add-on -> what of ours it may import. `__init__` puts all of it together.

@@ -27,8 +27,12 @@ def draw(
     button.operator("maquette.reconstruct", text=text, icon="OUTLINER_OB_VOLUME")
     if empty is not None and (empty.get(captures.SCENE) or live.live):
         _field(layout, live)
-    elif empty is not None and any(row.method == "reconstruct" for row in live.jobs):
+    elif empty is not None and any(_is_learnt(row) for row in live.jobs):
         _live(layout, live)
+
+
+def _is_learnt(row: props.MAQUETTE_PG_job) -> bool:
+    return row.method == "reconstruct" and (row.has_result or row.stage == "learn")
 
 
 def _capture(
@@ -46,7 +50,7 @@ def _capture(
     cameras = captures.cameras(empty)
     layout.label(text=f"{empty.name}: {len(cameras)} cameras", icon="EMPTY_DATA")
     if captures.folder(empty) is None:
-        rows.sentence(layout, "Blender renders their pictures first.", "RENDER_STILL")
+        rows.sentence(layout, "Blender renders the pictures.", "RENDER_STILL")
 
 
 def _field(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:

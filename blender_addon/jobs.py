@@ -85,7 +85,7 @@ class Package:
     """What a job takes along."""
 
     inputs: tuple[messages.Input, ...]
-    blobs: Mapping[str, bytes | memoryview]
+    blobs: Mapping[str, Any]  # bytes, or what reads them when they are sent
     record: records.Record
     """what is remembered of the job besides what was known before"""
 

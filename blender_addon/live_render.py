@@ -32,6 +32,12 @@ class Sight:
     pinhole: camera_models.Pinhole
     changes: int
 
+    def is_like(self, other: "Sight") -> bool:
+        """Whether single precision may be all the difference."""
+        poses = (np.array(self.world_from_camera), np.array(other.world_from_camera))
+        same = (self.scene, self.changes) == (other.scene, other.changes)
+        return same and camera_models.is_same_pose(*poses) and self.pinhole.is_near(other.pinhole)
+
 
 @dataclass
 class _Asked:
@@ -165,7 +171,7 @@ def _ask(story: session.Session, scene: bpy.types.Scene, now: float) -> None:
     lens, _ = cameras.lens_of(scene, camera)
     rows = axes.matrix_rows(camera_models.pose(pose, camera.name))
     sight = Sight(job_id, rows, lens.pinhole, changes)
-    drawn = _state.drawn[1] if _state.drawn is not None and _state.drawn[0] == sight else 0
+    drawn = _state.drawn[1] if _state.drawn is not None and _state.drawn[0].is_like(sight) else 0
     long = view_frames.next_size(drawn, _state.rate)
     if not long:
         return

@@ -27,7 +27,7 @@ IDLE = 1.0
 ROWS = 16
 
 _session: session.Session | None = None
-_picture: session.PreviewArrived | None = None
+_picture: jobs.PreviewArrived | None = None
 """the newest preview that waits to be shown"""
 _late: dict[str, str] = {}
 """request ids of the jobs whose result is applied when it has come, and what that waits for since"""
@@ -130,7 +130,7 @@ def _turn(story: session.Session) -> None:
         unchanged.advance(time.monotonic() + BUDGET / 2)
     happened = story.pump(BUDGET if _picture is None else BUDGET / 2)
     for event in happened:
-        if isinstance(event, session.PreviewArrived):
+        if isinstance(event, jobs.PreviewArrived):
             live_render.snapshot(event.job.request_id)
             if event.uvs is None:
                 thumbnails.show(event.job.request_id, event.picture)
@@ -150,7 +150,7 @@ def _turn(story: session.Session) -> None:
         _redraw()
 
 
-def _show(event: session.PreviewArrived) -> bool:
+def _show(event: jobs.PreviewArrived) -> bool:
     """False when it must be tried again, as there is more to do for it than fits into a tick."""
     if event.job.finished or event.uvs is None:
         return True

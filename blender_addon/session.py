@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import client, fetched, folders, follows, local_server, records, steps
+from . import client, fetched, folders, follows, local_server, records, snapshots, steps
 from .jobs import (
     ConnectionChanged,
     Event,
@@ -18,11 +18,10 @@ from .jobs import (
     JobChanged,
     ModelsChanged,
     Package,
-    PreviewArrived,
     ViewArrived,
     ViewFailed,
 )
-from .wire import arrays, codec, errors, happenings, link, messages
+from .wire import codec, errors, happenings, link, messages
 
 log = logging.getLogger(__name__)
 
@@ -397,35 +396,9 @@ class Session:
         self._events.append(JobChanged(job))
 
     def _on_snapshot(self, job: Job, body: messages.SnapshotBody, frames: list[codec.Part]) -> None:
-        """Keeps the picture. That of a texture needs its UVs, which are fetched once: they stay the same all
-        along.
-        """
         assert self._client is not None
-        uvs = next((item for item in body.items if item.role == "uv"), None)
-        seen, flat = body.preview, "uv" not in job.roles
-        if not self.preview_px or seen is None or not (flat or uvs) or job.items or job.finished:
-            return
-        if seen.dtype != "u1" or len(seen.shape) != 3 or seen.shape[2] != 4 or seen.frame >= len(frames):
-            log.warning("a preview without a picture came for job %s", job.job_id)
-            return
-        job.picture = arrays.from_bytes(seen.dtype, seen.shape, memoryview(frames[seen.frame]))
-        if flat or uvs is None:
-            self._events.append(PreviewArrived(job, job.picture, None))
-            job.picture = None
-            return
-        if job.picture_uvs is None or job.picture_uvs.digest != uvs.digest:
-            job.picture_uvs = uvs
-            if uvs.digest not in self._fetched:
-                self._client.link.download(uvs.digest, uvs.size)
-        self._tell_preview(job)
-
-    def _tell_preview(self, job: Job) -> None:
-        uvs = job.picture_uvs
-        if uvs is None or uvs.digest not in self._fetched or job.picture is None or job.items or job.finished:
-            return
-        placed = arrays.from_bytes(uvs.dtype, uvs.shape, memoryview(self._fetched[uvs.digest]))
-        self._events.append(PreviewArrived(job, job.picture, placed))
-        job.picture = None
+        if self.preview_px:
+            self._events += snapshots.take(self._client.link, self._fetched, job, body, frames)
 
     def _on_download(self, one: happenings.DownloadProgress) -> None:
         self._fetched.progress(one.digest, one.received)
@@ -440,7 +413,7 @@ class Session:
             if job.state == "fetching" and self.result(job):
                 job.state = "succeeded"
                 self._events.append(JobChanged(job))
-            self._tell_preview(job)
+            self._events += snapshots.ready(self._fetched, job)
 
     def _on_upload(self, one: happenings.UploadProgress) -> None:
         job = self.jobs.get(one.request_id)

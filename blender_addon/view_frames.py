@@ -52,15 +52,15 @@ def next_size(drawn: int, rate: float) -> int:
     return larger[0] if larger and larger[0] ** 2 * rate <= PATIENT else 0
 
 
-def frame_of(pinhole: camera_models.Pinhole, long: int) -> tuple[int, int, float, tuple[int, int, int, int]]:
-    """Width, height and vertical field of view (radians) of a View that has all of a camera's picture, and
-    the camera's part of it: left, top, width, height. The part's long side is at most `long` pixels.
+def frame_of(pinhole: camera_models.Pinhole, long: int) -> Frame:
+    """A View that has all of a camera's picture, of which the long side is `long` pixels, or less where the
+    View would become too wide.
     """
     tall = pinhole.fl_x / pinhole.fl_y  # the height of a pixel, in widths
     size = np.array([pinhole.w, pinhole.h * tall])
     middle = np.array([pinhole.cx, pinhole.cy * tall])
     half = np.maximum(middle, size - middle)  # of the wider picture, round the principal point
-    scale = min(1.0, long / max(size), _limit(2 * half))
+    scale = min(long / float(max(size)), 2 * LONGEST / float(max(2 * half)))
     width, height = (max(1, round(float(value))) for value in 2 * half * scale)
     fov_y = 2 * math.atan(0.5 * height / (pinhole.fl_x * scale))
     wide, high = (_between(value, 1, most) for value, most in zip(size * scale, (width, height), strict=True))
@@ -73,8 +73,3 @@ def frame_of(pinhole: camera_models.Pinhole, long: int) -> tuple[int, int, float
 
 def _between(value: float, low: int, high: int) -> int:
     return min(max(round(float(value)), low), high)
-
-
-def _limit(sides: Floats) -> float:
-    """Factor that keeps the longer of these sides, in pixels, within what one answer may hold."""
-    return min(1.0, 2 * LONGEST / float(max(sides)))

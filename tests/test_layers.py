@@ -83,9 +83,11 @@ ADDON: dict[str, set[str]] = {
     "jobs": {"records", "wire"},
     "fetched": {"jobs", "wire"},
     "follows": {"wire"},
+    "snapshots": {"fetched", "jobs", "wire"},
     "session": {
         "jobs",
         "fetched",
+        "snapshots",
         "follows",
         "steps",
         "client",
@@ -144,6 +146,7 @@ ADDON_WITHOUT_BPY = {
     "client",
     "jobs",
     "fetched",
+    "snapshots",
     "follows",
     "session",
 }

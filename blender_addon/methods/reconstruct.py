@@ -25,7 +25,7 @@ PRESETS = {
 }
 BUDGETS = [
     ("USUAL", "Usual", "As many steps as the field usually takes"),
-    ("SECONDS", "Seconds", "Optimise for that long"),
+    ("SECONDS", "Time", "Optimise for that many seconds"),
     ("STEPS", "Steps", "Take that many steps: the same steps give the same field"),
 ]
 

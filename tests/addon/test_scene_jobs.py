@@ -91,8 +91,8 @@ def test_a_snapshot_of_a_field_is_a_picture_without_uvs(bench: Any) -> None:
     bench.server.tell(
         job.job_id, messages.SnapshotBody(step=1, items=items, preview=seen), [picture.tobytes()]
     )
-    bench.until(lambda: any(isinstance(event, session.PreviewArrived) for event in bench.events))
-    (event,) = [event for event in bench.events if isinstance(event, session.PreviewArrived)]
+    bench.until(lambda: any(isinstance(event, jobs.PreviewArrived) for event in bench.events))
+    (event,) = [event for event in bench.events if isinstance(event, jobs.PreviewArrived)]
     assert event.job is job
     assert event.uvs is None
     assert np.array_equal(event.picture, picture)

@@ -415,8 +415,8 @@ def test_a_snapshot_shows_its_picture_once_the_uvs_are_there(bench: Any) -> None
         )
         bench.server.tell(job.job_id, body, [picture.tobytes()])
 
-        def shown() -> list[session.PreviewArrived]:
-            return [e for e in bench.events if isinstance(e, session.PreviewArrived)]
+        def shown() -> list[jobs.PreviewArrived]:
+            return [e for e in bench.events if isinstance(e, jobs.PreviewArrived)]
 
         bench.until(lambda: bool(shown()) and (shown()[-1].picture == picture).all())  # noqa: B023
     assert np.array_equal(shown()[-1].uvs, UVS)

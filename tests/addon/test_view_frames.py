@@ -48,9 +48,10 @@ def test_a_centred_camera_needs_no_wider_picture() -> None:
     assert frame.part_of(picture).shape == picture.shape
 
 
-def test_a_small_camera_is_not_enlarged() -> None:
+def test_a_small_camera_is_shown_as_large_as_others() -> None:
     frame = view_frames.frame_of(camera_models.Pinhole(48, 48, 60, 60, 24, 24), 512)
-    assert (frame.width, frame.height) == (48, 48)
+    assert (frame.width, frame.height) == (512, 512)
+    assert frame.fov_y == pytest.approx(2 * math.atan(24 / 60))
 
 
 @pytest.mark.parametrize(

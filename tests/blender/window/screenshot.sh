@@ -2,6 +2,7 @@
 # One session with a real window and a picture of it; ends only the processes that it started.
 # usage: screenshot.sh ROOT ZIP OUT.png [ADDRESS [RUNTIME_FOLDER]]     as root; ROOT is what make_root.sh made
 # ADDRESS is a server on this computer; RUNTIME_FOLDER is where it left its token (<port>.json).
+# MAQUETTE_SHOT_SCRIPT names another story than open_panel.py; pictures that it takes itself lie in ROOT/stage.
 set -eu
 ROOT=$1
 ZIP=$2
@@ -14,7 +15,7 @@ rm -rf "$STAGE"
 mkdir -p "$STAGE/home" "$STAGE/user" "$STAGE/run/maquette"
 chmod 700 "$STAGE/run"
 cp "$ZIP" "$STAGE/maquette.zip"
-cp "$HERE/open_panel.py" "$STAGE/open_panel.py"
+cp "$HERE/${MAQUETTE_SHOT_SCRIPT:-open_panel.py}" "$STAGE/open_panel.py"
 [ -z "$RUNTIME" ] || cp "$RUNTIME"/*.json "$STAGE/run/maquette/"
 cat >"$STAGE/run.sh" <<'R'
 export HOME=/stage/home BLENDER_USER_RESOURCES=/stage/user XDG_RUNTIME_DIR=/stage/run LIBGL_ALWAYS_SOFTWARE=1
@@ -29,7 +30,7 @@ sleep 1
 blender -p 0 0 1280 860 --python /stage/open_panel.py >/stage/blender.log 2>&1 &
 B=$!
 i=0
-while [ $i -lt 600 ] && [ ! -s /stage/log ]; do
+while [ $i -lt 2400 ] && [ ! -s /stage/log ]; do
   sleep 0.5
   i=$((i + 1))
 done

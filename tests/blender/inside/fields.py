@@ -1,0 +1,530 @@
+"""Facts about radiance fields inside Blender, without a server: what is sent, and what comes back."""
+
+import importlib
+import json
+import time
+from pathlib import Path
+
+import bpy
+import mathutils
+import numpy as np
+import pytest
+
+MODULE = "bl_ext.user_default.maquette"
+backgrounds = importlib.import_module(f"{MODULE}.apply.backgrounds")
+camera_models = importlib.import_module(f"{MODULE}.camera_models")
+captures = importlib.import_module(f"{MODULE}.captures")
+collected = importlib.import_module(f"{MODULE}.collect.capture")
+extracted = importlib.import_module(f"{MODULE}.apply.extracted")
+field = importlib.import_module(f"{MODULE}.apply.field")
+jobs = importlib.import_module(f"{MODULE}.jobs")
+live_render = importlib.import_module(f"{MODULE}.live_render")
+live_view = importlib.import_module(f"{MODULE}.apply.live_view")
+messages = importlib.import_module(f"{MODULE}.wire.messages")
+methods = importlib.import_module(f"{MODULE}.methods.reconstruct")
+panels = importlib.import_module(f"{MODULE}.panels")
+paths = importlib.import_module(f"{MODULE}.collect.paths")
+png = importlib.import_module(f"{MODULE}.png")
+pump = importlib.import_module(f"{MODULE}.pump")
+session = importlib.import_module(f"{MODULE}.session")
+steps = importlib.import_module(f"{MODULE}.steps")
+targets = importlib.import_module(f"{MODULE}.target")
+thumbnails = importlib.import_module(f"{MODULE}.thumbnails")
+
+PLACED = mathutils.Matrix.LocRotScale((4, -1, 2), mathutils.Euler((0.3, -0.2, 1.1)), (2, 2, 2))
+
+
+@pytest.fixture(autouse=True)
+def scene():
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.preferences.addon_enable(module=MODULE)
+    yield bpy.context.scene
+    live_render.stop()
+
+
+@pytest.fixture
+def empty(scene):
+    """A set of three cameras round a cube, which stands at (3, -2, 1)."""
+    bpy.ops.mesh.primitive_cube_add(size=2, location=(3, -2, 1))
+    scene.render.engine, scene.cycles.samples = "CYCLES", 1
+    bpy.ops.maquette.cameras_add(kind="RING", count=3, width=16, height=12)
+    return bpy.context.object
+
+
+def colour(red, width=16, height=12):
+    picture = np.full((height, width, 4), 255, np.uint8)
+    picture[..., 0] = red
+    return png.encode(picture)
+
+
+def world(thing):
+    bpy.context.view_layer.update()
+    return np.array(thing.matrix_world, np.float64)
+
+
+# ---- what is sent ----
+
+
+def test_views_of_a_camera_set_are_rendered_and_sent_where_the_capture_has_them(empty) -> None:
+    own = [np.array(thing.matrix_basis) for thing in captures.cameras(empty)]
+    empty.matrix_world = PLACED
+    plan = collected.plan(bpy.context, empty)
+    assert (plan.rendered, plan.size) == (3, 3)
+    given = steps.at_once(collected.input_steps(plan))
+    cameras, images = given.inputs
+    for camera, pose in zip(cameras.cameras, own, strict=True):
+        np.testing.assert_allclose(camera.world_from_camera, pose, atol=1e-5)
+        assert (camera.width, camera.height, camera.model, camera.split) == (16, 12, "pinhole", "train")
+    assert (cameras.name, cameras.up, cameras.background) == (empty.name, (0, 0, 1), "white")
+    assert images.masks == ()
+    for image in images.images:
+        assert png.size(bytes(given.blobs[image.digest])) == (16, 12)
+    assert not {image.name for image in bpy.data.images} - {"Render Result"}
+
+
+def data_set(folder, **more):
+    """Two photographs, the second with a mask, by lenses that distort."""
+    (folder / "images").mkdir(parents=True)
+    for number in range(2):
+        (folder / "images" / f"{number}.png").write_bytes(colour(50 * number))
+    (folder / "mask.png").write_bytes(colour(255))
+    frames = []
+    for number in range(2):
+        pose = np.eye(4)
+        pose[:3, 3] = (number, 0, 5)
+        frames.append({"file_path": f"images/{number}.png", "transform_matrix": pose.tolist()})
+    frames[1]["mask_path"] = "mask.png"
+    header = {"w": 16, "h": 12, "fl_x": 20.0, "k1": 0.1, "p2": 0.01, "up": [0, 1, 0], **more}
+    (folder / "transforms.json").write_text(json.dumps({**header, "frames": frames}), encoding="utf-8")
+    bpy.ops.maquette.capture_import(filepath=str(folder))
+    return bpy.context.object
+
+
+def test_photographs_are_sent_as_they_came(scene, tmp_path) -> None:
+    box = [[-1, -2, -3], [1, 2, 3]]
+    empty = data_set(
+        tmp_path / "set", near=0.5, far=9, background="black", aabb=box, test_filenames=["images/1.png"]
+    )
+    plan = collected.plan(bpy.context, empty)
+    assert plan.rendered == 0
+    given = steps.at_once(collected.input_steps(plan))
+    cameras, images = given.inputs
+    for number, image in enumerate(images.images):
+        data = (tmp_path / "set" / "images" / f"{number}.png").read_bytes()
+        assert given.blobs[image.digest].read(0, image.size) == data
+    assert images.masks[0] is None
+    assert images.masks[1].size == len(colour(255))
+    assert [camera.name for camera in cameras.cameras] == ["images/0.png", "images/1.png"]
+    assert [camera.split for camera in cameras.cameras] == ["train", "test"]
+    assert cameras.cameras[0].distortion == (0.1, 0, 0, 0, 0, 0.01)
+    assert cameras.cameras[0].model == "opencv"
+    np.testing.assert_allclose(cameras.up, (0, 1, 0))
+    assert (cameras.near, cameras.far, cameras.background) == (0.5, 9, "black")
+    assert (cameras.low, cameras.high) == (tuple(box[0]), tuple(box[1]))
+
+
+def test_what_cannot_be_learnt_from_is_said_before_anything_is_sent(empty, tmp_path) -> None:
+    empty.scale.z = 3
+    with pytest.raises(RuntimeError, match="not scaled equally"):
+        bpy.ops.maquette.reconstruct()
+    empty.scale.z = 1
+    bpy.data.batch_remove(list(empty.children))
+    with pytest.raises(RuntimeError, match="has no cameras"):
+        bpy.ops.maquette.reconstruct()
+    other = data_set(tmp_path / "set")
+    (tmp_path / "set" / "images" / "0.png").unlink()
+    bpy.context.view_layer.objects.active = other
+    with pytest.raises(RuntimeError, match="photographs are not in their place"):
+        bpy.ops.maquette.reconstruct()
+    assert not bpy.context.window_manager.maquette.jobs
+    for operator in (bpy.ops.maquette.render_views, bpy.ops.maquette.extract_mesh):
+        with pytest.raises(RuntimeError, match="no radiance field"):
+            operator()
+    scene = bpy.context.scene
+    scene.camera = captures.cameras(other)[0]
+    with pytest.raises(RuntimeError, match="no radiance field yet"):
+        bpy.ops.maquette.live_render()
+
+
+def test_a_camera_that_is_removed_meanwhile_ends_the_collecting_with_a_sentence(empty) -> None:
+    work = collected.input_steps(collected.plan(bpy.context, empty))
+    next(work)
+    bpy.data.objects.remove(captures.cameras(empty)[1])
+    with pytest.raises(Exception, match="removed or renamed"):
+        steps.at_once(work)
+
+
+def test_a_moving_camera_is_read_in_every_frame_and_the_scene_stays_in_its_own(scene, empty) -> None:
+    empty.matrix_world = PLACED
+    thing = bpy.data.objects.new("Moving", bpy.data.cameras.new("Moving"))
+    scene.collection.objects.link(thing)
+    for frame, x in ((2, 1.0), (4, 5.0)):
+        thing.location = (x, 0, 0)
+        thing.keyframe_insert("location", frame=frame)
+    scene.frame_start, scene.frame_end = 2, 4
+    scene.frame_set(3, subframe=0.5)
+    work = paths.moving_steps(scene.name, empty.name, "Moving", paths.frame_numbers(scene))
+    given = None
+    while given is None:
+        try:
+            next(work)
+            assert (scene.frame_current, round(scene.frame_subframe, 3)) == (3, 0.5)
+        except StopIteration as end:
+            given = end.value
+    places = np.array([np.array(c.world_from_camera)[:3, 3] for c in given.cameras])
+    in_blender = places @ np.array(PLACED)[:3, :3].T + np.array(PLACED)[:3, 3]
+    np.testing.assert_allclose(in_blender[[0, 2]], [[1, 0, 0], [5, 0, 0]], atol=1e-5)
+    assert 1 < in_blender[1, 0] < 5
+
+
+def test_settings_become_what_the_server_reads(scene) -> None:
+    settings = scene.maquette.reconstruct
+    assert methods.params(settings) == {"field": "grid", "bounds": "auto", "reduce": 1, "appearance": False}
+    settings.budget, settings.steps, settings.appearance = "STEPS", 200, True
+    assert methods.params(settings)["steps"] == 200
+    assert methods.params(settings)["appearance"] is True
+    settings.budget, settings.seconds = "SECONDS", 30
+    assert (methods.params(settings)["seconds"], "steps" in methods.params(settings)) == (30, False)
+    settings.field, settings.use_preset, settings.preset = "mip", True, "fast"
+    found = methods.params(settings)
+    assert (found["field"], found["preset"], "appearance" in found) == ("mip", "fast", False)
+
+
+# ---- what comes back ----
+
+
+def test_the_empty_knows_its_field_after_reload(empty, tmp_path) -> None:
+    field.keep(empty, "job-1", b'{"id": "a-scene"}', {"seed": 3})
+    path = str(tmp_path / "file.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    found = bpy.data.objects["Capture"]
+    assert (found[captures.SCENE], found[captures.SCENE_ID]) == ("job-1", "a-scene")
+    assert json.loads(found[captures.SCENE_TOLD]) == {"seed": 3}
+
+
+def test_a_capture_is_found_after_a_rename_and_told_from_its_copy(empty) -> None:
+    record = {"uid": targets.named(empty), "name": empty.name}
+    empty.name = "Elsewhere"
+    assert captures.find(record) == empty
+    copy = empty.copy()
+    bpy.context.scene.collection.objects.link(copy)
+    empty.name, copy.name = "Capture", "Copy"
+    assert captures.find(record) == empty
+    bpy.data.objects.remove(empty)
+    bpy.data.objects.remove(copy)
+    with pytest.raises(Exception, match="no longer in this file"):
+        captures.find(record)
+
+
+def surface(**changes):
+    """A tetrahedron."""
+    given = {
+        "positions": np.array([[10, 0, 0], [12, 0, 0], [10, 2, 0], [10, 0, 2]], np.float64),
+        "triangles": np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32),
+        "corner_uvs": np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 3, 2),
+        "png": colour(9),
+        "recipe": {"seed": 3},
+    }
+    return extracted.Surface(**{**given, **changes})
+
+
+def test_a_mesh_stands_in_the_coordinates_of_its_capture(empty) -> None:
+    empty.matrix_world = PLACED
+    bpy.context.view_layer.update()
+    given = surface()
+    thing = extracted.build(bpy.context, empty, given)
+    assert (thing.parent, bpy.context.object) == (empty, thing)
+    points = np.array([(*vertex.co, 1) for vertex in thing.data.vertices]) @ world(thing).T
+    expected = np.c_[given.positions, np.ones(4)] @ np.array(PLACED).T
+    np.testing.assert_allclose(points, expected, atol=1e-4)
+    np.testing.assert_allclose(thing.location, (11, 1, 1))
+    assert not thing.data.validate()
+    np.testing.assert_allclose(targets.layer_uvs(thing.data.uv_layers[0]), given.corner_uvs.reshape(-1, 2))
+    assert [tuple(p.vertices) for p in thing.data.polygons] == [tuple(t) for t in given.triangles]
+    material = thing.material_slots[0].material
+    image = next(node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
+    assert bytes(image.packed_file.data) == given.png
+    assert thing.name in empty.users_collection[0].objects
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"triangles": np.array([[0, 1, 4]], np.int32), "corner_uvs": np.zeros((1, 3, 2), np.float32)},
+        {"triangles": np.array([[0, 1, -1]], np.int32), "corner_uvs": np.zeros((1, 3, 2), np.float32)},
+        {"corner_uvs": np.zeros((3, 3, 2), np.float32)},
+        {"positions": np.full((4, 3), np.nan)},
+        {"triangles": np.zeros((0, 3), np.int32), "corner_uvs": np.zeros((0, 3, 2), np.float32)},
+        {"png": b"no picture"},
+    ],
+)
+def test_a_mesh_that_is_not_whole_is_refused_before_anything_is_made(empty, changes) -> None:
+    before = [len(getattr(bpy.data, kind)) for kind in ("objects", "meshes", "images", "materials")]
+    with pytest.raises(Exception, match=r"not whole|not a PNG"):
+        extracted.build(bpy.context, empty, surface(**changes))
+    assert [len(getattr(bpy.data, k)) for k in ("objects", "meshes", "images", "materials")] == before
+
+
+def shown(thing):
+    return [(b.image.name, b.show_background_image) for b in thing.data.background_images]
+
+
+def test_renders_stand_beside_the_photographs_and_replace_earlier_ones(scene, tmp_path) -> None:
+    empty = data_set(tmp_path / "set")
+    cameras = captures.cameras(empty)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+    uids = [targets.named(thing) for thing in cameras]
+    for number in range(2):
+        files = backgrounds.written(f"job-{number}", "Ça pture", [colour(1), colour(2)])
+        assert backgrounds.show_stills(uids, files, f"job-{number}") == 2
+        assert files[0].parent == tmp_path / "file_renders" / f"Ça_pture-job-{number}"
+        assert [path.read_bytes() for path in files] == [colour(1), colour(2)]
+        assert "2 renders in" in backgrounds.told(files, 2)
+    for thing, path in zip(cameras, files, strict=True):
+        (photograph, seen), (render, over) = shown(thing)
+        assert (photograph.endswith(".png"), seen, over) == (True, False, True)
+        image = bpy.data.images[render]
+        assert Path(bpy.path.abspath(image.filepath)) == path
+        assert image.filepath.startswith("//")
+        assert image.colorspace_settings.name == "sRGB"
+    assert len([image for image in bpy.data.images if backgrounds.MARK in image]) == 2
+
+
+def test_the_place_of_renders_of_an_unsaved_file_is_told(empty) -> None:
+    files = backgrounds.written("job", "Capture", [colour(1)])
+    told = backgrounds.told(files, 1)
+    assert "not saved" in told
+    assert str(files[0].parent) in told
+    files[0].unlink()
+    files[0].parent.rmdir()
+
+
+def test_a_folder_that_cannot_be_written_is_told(empty, tmp_path) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+    (tmp_path / "file_renders").write_text("in the way", encoding="utf-8")
+    with pytest.raises(Exception, match="cannot be written"):
+        backgrounds.written("job", "Capture", [colour(1)])
+
+
+# ---- live ----
+
+
+class Story:
+    """A session that only looks."""
+
+    state = "READY"
+
+    def __init__(self):
+        self.asked = []
+        self.jobs = {}
+
+    def view(self, *request):
+        self.asked.append(request)
+        return f"view-{len(self.asked)}"
+
+    def answer(self, red):
+        width, height = self.asked[-1][3:5]
+        picture = np.full((height, width, 4), 255, np.uint8)
+        picture[..., 0] = red
+        return live_render.arrived(session.ViewArrived(f"view-{len(self.asked)}", picture))
+
+
+@pytest.fixture
+def looking(scene, empty):
+    empty[captures.SCENE] = "job-1"
+    scene.camera = captures.cameras(empty)[0]
+    live_render.start(empty)
+    return Story()
+
+
+def test_a_view_is_asked_for_only_when_something_has_moved(scene, empty, looking) -> None:
+    own = np.array(scene.camera.matrix_basis)
+    empty.matrix_world = PLACED
+    bpy.context.view_layer.update()
+    live_render.turn(looking, scene)
+    live_render.turn(looking, scene)
+    ((job, rows, fov_y, width, height, _),) = looking.asked  # one is out at a time
+    assert (job, width, height) == ("job-1", 128, 96)
+    np.testing.assert_allclose(rows, own, atol=1e-5)
+    assert fov_y == pytest.approx(2 * np.arctan(6 / (50 / 36 * 16)))
+    while len(looking.asked) < 9:
+        looking.answer(10)
+        count = len(looking.asked)
+        live_render.turn(looking, scene)
+        if len(looking.asked) == count:
+            break
+    assert [request[3] for request in looking.asked] == [128, 256, 512]
+    empty.location.x += 1  # all of it moves along, so that nothing is seen anew
+    bpy.context.view_layer.update()
+    live_render.turn(looking, scene)
+    assert len(looking.asked) == 3
+    scene.camera.location.z += 1
+    bpy.context.view_layer.update()
+    live_render.turn(looking, scene)
+    assert len(looking.asked) == 4
+
+
+def test_the_picture_is_in_no_file_and_all_is_put_back(scene, tmp_path) -> None:
+    empty = data_set(tmp_path / "set")
+    empty[captures.SCENE] = "job-1"
+    first, second = captures.cameras(empty)
+    before = [(shown(thing), thing.data.show_background_images) for thing in (first, second)]
+    scene.camera, story = first, Story()
+    live_render.start(empty)
+    live_render.turn(story, scene)
+    story.answer(200)
+    (_, photograph), (name, over) = shown(first)
+    assert (photograph, name, over) == (False, "Maquette Live", True)
+    path = tmp_path / "file.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=False)
+    assert b"Maquette Live" not in path.read_bytes()
+    assert live_view.image_of() is None
+    live_render.turn(story, scene)
+    assert [name for name, _ in shown(first)][1:] == ["Maquette Live"]  # shown again without being asked for
+    scene.camera = second
+    bpy.context.view_layer.update()
+    while "Maquette Live" not in [name for name, _ in shown(second)]:
+        live_render.turn(story, scene)
+        story.answer(100)
+    assert (shown(first), first.data.show_background_images) == before[0]
+    live_render.stop()
+    assert [(shown(thing), thing.data.show_background_images) for thing in (first, second)] == before
+    assert live_view.image_of() is None
+
+
+def test_undo_never_brings_the_picture_back(scene, empty, looking) -> None:
+    bpy.ops.ed.undo_push(message="before")
+    live_render.turn(looking, scene)
+    looking.answer(200)
+    bpy.ops.ed.undo_push(message="something of the artist's, while it is shown")
+    bpy.ops.ed.undo_push(message="and more")
+    bpy.ops.ed.undo()
+    assert live_view.image_of() is None
+    thing = bpy.context.scene.camera
+    assert not thing.data.background_images
+    assert live_view.BEFORE not in thing.data
+
+
+def test_what_is_wrong_is_said_and_tried_again(scene, empty, looking, monkeypatch) -> None:
+    scene.camera = None
+    live_render.turn(looking, scene)
+    assert "no active camera" in live_render.says()
+    scene.camera = captures.cameras(empty)[0]
+    later = time.monotonic() + 2 * live_render.AGAIN
+    monkeypatch.setattr(live_render.time, "monotonic", lambda: later)
+    live_render.turn(looking, scene)
+    fault = messages.Fault(code="view.late", sentence="The server is busy.")
+    live_render.failed(session.ViewFailed("view-1", fault))
+    assert live_render.says() == "The server is busy."
+    live_render.turn(looking, scene)
+    assert len(looking.asked) == 1
+    monkeypatch.setattr(live_render.time, "monotonic", lambda: later + 2 * live_render.AGAIN)
+    live_render.turn(looking, scene)
+    looking.answer(5)
+    assert live_render.says() == ""
+
+
+def test_a_running_job_is_looked_at_once_it_has_something_to_show(empty) -> None:
+    empty[captures.SCENE] = "old"
+    story = Story()
+    record = {"method": "reconstruct", "target": {"uid": targets.named(empty), "name": empty.name}}
+    job = jobs.Job("r", "Capture", record, job_id="new", state="running")
+    story.jobs["r"] = job
+    assert live_render.scene_of(story, empty)[0] == "old"
+    live_render.snapshot("r")
+    first = live_render.scene_of(story, empty)
+    live_render.snapshot("r")
+    assert first[0] == "new"
+    assert live_render.scene_of(story, empty) == ("new", first[1] + 1)
+    job.state = "cancelled"
+    assert live_render.scene_of(story, empty)[0] == "old"
+
+
+# ---- the panel ----
+
+
+class Layout:
+    """Records what is drawn."""
+
+    def __init__(self):
+        self.labels, self.buttons, self.shown = [], [], []
+
+    def label(self, text="", **_):
+        self.labels.append(text)
+
+    def progress(self, text="", factor=0.0, **_):
+        self.labels.append(text)
+
+    def operator(self, name, text="", **_):
+        self.buttons.append(name)
+        return type("Properties", (), {})()
+
+    def prop(self, owner, name, **_):
+        assert name in owner.bl_rna.properties
+        self.shown.append(name)
+
+    def template_icon(self, icon_value, **_):
+        self.shown.append("picture")
+
+    def menu(self, *_, **__):
+        pass
+
+    def panel(self, *_, **__):
+        return self, self
+
+    def row(self, **_):
+        return self
+
+    column = box = split = row
+
+
+def drawn():
+    class Panel:
+        layout = Layout()
+
+    panels.MAQUETTE_PT_main.draw(Panel, bpy.context)
+    return Panel.layout
+
+
+def test_the_panel_has_what_the_mode_needs(scene, empty, monkeypatch) -> None:
+    settings, live = scene.maquette, bpy.context.window_manager.maquette
+    paint = drawn()
+    assert "maquette.paint" in paint.buttons
+    assert "maquette.reconstruct" not in paint.buttons
+    settings.mode = "RECONSTRUCT"
+    panel = drawn()
+    assert "maquette.reconstruct" in panel.buttons
+    assert not {"maquette.paint", "maquette.live_render", "maquette.extract_mesh"} & set(panel.buttons)
+    assert "Capture: 3 cameras" in panel.labels
+    assert {"field", "budget", "bounds", "appearance", "reduce", "seed"} <= set(panel.shown)
+    assert "capture" not in panel.shown  # the active object says which
+    bpy.context.view_layer.objects.active = None
+    assert "capture" in drawn().shown
+    empty[captures.SCENE] = "job-1"
+    assert {"maquette.live_render", "maquette.render_views", "maquette.extract_mesh"} <= set(drawn().buttons)
+    row = live.jobs.add()
+    row.request_id, row.label, row.state, row.method = "r", "Capture", "sending", "reconstruct"
+    row.stage, row.step, row.total = "rendering views", 1, 3
+    assert "Rendering views 1/3" in drawn().labels
+    assert "picture" not in drawn().shown
+    thumbnails.show("r", np.full((6, 8, 4), 99, np.uint8))
+    monkeypatch.setattr(thumbnails, "icon_of", lambda name: 7)  # without a window icons have no numbers
+    row.state = "running"
+    assert "picture" in drawn().shown
+    live.live, live.live_says = True, "Wait for it."
+    assert "Wait for it." in drawn().labels
+    live.jobs.clear()
+
+
+def test_the_chosen_capture_is_the_active_ones_else_the_pickers_else_the_only_one(scene, empty) -> None:
+    assert captures.chosen(bpy.context) == empty
+    bpy.context.view_layer.objects.active = captures.cameras(empty)[0]
+    assert captures.chosen(bpy.context) == empty
+    bpy.context.view_layer.objects.active = None
+    assert captures.chosen(bpy.context) == empty
+    other = empty.copy()
+    scene.collection.objects.link(other)
+    assert captures.chosen(bpy.context) is None
+    scene.maquette.capture = other
+    assert captures.chosen(bpy.context) == other

@@ -88,6 +88,9 @@ def test_a_reconstruction_is_seen_while_it_learns_and_afterwards(client: Client,
     errors = [np.abs(frame.colour[inside] - truth).mean() for frame in (early, late)]
     assert errors[1] < errors[0]
     assert not np.array_equal(early.colour, late.colour)
+    items = {item.name: item for item in client.result(job).items}
+    sent = (tmp_path / "ball/images/003.png").read_bytes()
+    assert client.download(items["images/00003_003.png"]) == sent
 
     files = rendered(client, job)
     with Image.open(io.BytesIO(files["00000.png"])) as picture:

@@ -88,7 +88,10 @@ def finish(
 
 def files(result: base.Result) -> dict[str, bytes]:
     """The files of a result by name."""
-    return {item.name: item.data for item in result.items}
+    return {
+        item.name: item.data.read_bytes() if isinstance(item.data, Path) else item.data
+        for item in result.items
+    }
 
 
 def write(result: base.Result, folder: Path) -> Path:

@@ -14,7 +14,7 @@ import captures
 import numpy as np
 import pytest
 import scene_jobs
-from maquette_server.cameras import paths
+from maquette_server.cameras import path_file, paths
 from maquette_server.cameras.pinhole import Pinhole
 from maquette_server.cli.app import app
 from maquette_server.media import exr, png, video
@@ -135,7 +135,7 @@ def test_evaluate_writes_its_figures_with_means_at_the_top(scene: Path, maquette
 def test_a_camera_path_is_rendered_in_its_order_with_depth(scene: Path, maquette, tmp_path: Path) -> None:
     cameras = [Pinhole.from_fov(pose, 0.8, 30, 20) for pose in ball_captures.poses(3)]
     path = paths.CameraPath([(camera, None) for camera in cameras], 12.0)
-    (tmp_path / "path.json").write_bytes(paths.write(path))
+    (tmp_path / "path.json").write_bytes(path_file.write(path))
     done = maquette("render", scene, "--cameras", "path.json", "--out", "views", "--depth", "--json")
     assert done.returncode == 0, done.stderr
     numbers = [f"{number:05d}" for number in range(3)]
@@ -217,6 +217,34 @@ def test_what_was_stopped_and_resumed_has_the_names_that_were_asked_for(
     assert done.returncode == 0, done.stderr
     assert set(result(done.stdout, tmp_path)["files"]) == files
     assert names(tmp_path) == files
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
+def test_a_reconstruction_that_was_stopped_and_resumed_is_the_same_to_the_bit(
+    scene: Path, maquette, tmp_path: Path
+) -> None:
+    capture, steps = scene.parent / "ball", str(STEPS)
+    words = ["reconstruct", str(capture), "--out", "again", "--steps", steps, "--seed", "5", "--json"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "maquette_server.cli", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    assert started.stdout is not None
+    while json.loads(started.stdout.readline()).get("stage") != "learn":
+        pass
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=100)
+    assert started.returncode == 130, said
+    assert "maquette jobs resume again" in said
+    done = maquette("jobs", "resume", "again", "--json")
+    assert done.returncode == 0, done.stderr
+    for step in ("0000015", "0000020"):
+        weights = f"checkpoints/{step}/field.safetensors"
+        assert (tmp_path / "again" / weights).read_bytes() == (scene / weights).read_bytes()
 
 
 @pytest.fixture

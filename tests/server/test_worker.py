@@ -9,7 +9,7 @@ import pytest
 from maquette_server.engine import attempts
 from maquette_server.engine import worker_messages as wire
 from maquette_server.methods import base
-from maquette_server.worker import attempt, faults, models, states, timing
+from maquette_server.worker import attempt, faults, models, outputs, states, timing
 from maquette_wire import messages
 from maquette_wire.errors import UserError
 
@@ -116,3 +116,11 @@ def test_pauses_are_told_now_and_then_and_both_ends_of_a_stage_always(
     ends = [("prepare", 0), ("paint", 1), ("paint", 1000), ("bake", 1000)]
     assert [place for place in dict.fromkeys(places) if place in ends] == ends
     assert len(places) <= len(ends) + in_between
+
+
+def test_what_a_job_was_given_is_named_and_not_written_again(tmp_path: Path) -> None:
+    given = tmp_path / ("ab" * 32)
+    given.write_bytes(b"a picture")
+    written = outputs.Outputs(tmp_path / "out").write(base.Item("scene", "images/a.png", given))
+    assert (written.file, written.digest, written.size) == ("", given.name, 9)
+    assert not list((tmp_path / "out").iterdir())

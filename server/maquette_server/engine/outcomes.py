@@ -43,9 +43,12 @@ class Outcomes:
         run.newest["snapshot"] = self._ledger.tell(run.job, body, preview)
 
     def adopt(self, made: Sequence[wire.Made]) -> tuple[messages.ResultItem, ...]:
-        """The files as blobs. Raises UserError `disk.full`."""
+        """The files as blobs. Raises UserError `disk.full`, `blob.missing`."""
         for file in made:
-            self._blobs.adopt(Path(file.file), file.digest)
+            if file.file:
+                self._blobs.adopt(Path(file.file), file.digest)
+            else:
+                self._blobs.size(file.digest)
         return tuple(
             messages.ResultItem(
                 role=file.role,

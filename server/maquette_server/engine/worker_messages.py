@@ -123,6 +123,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     role: messages.ResultRole
     name: str
     file: str
+    """its path; empty when it is a blob that the job was given"""
     digest: str
     size: int
     dtype: str = ""

@@ -41,12 +41,12 @@ class State:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing a method gives: a file's bytes, or a bare array (numpy)."""
+    """One thing a method gives: a file's bytes, a bare array (numpy), or a file that the job was given."""
 
     role: str
     name: str
     data: Any
-    """bytes of a file, or a numpy array of a wire dtype"""
+    """bytes of a file, or a numpy array of a wire dtype, or a path that `RunContext.path` gave"""
 
 
 @dataclass(frozen=True)

@@ -214,7 +214,7 @@ class Attempt:
             return
         snapshot = step.snapshot(self.wish.max_px)
         items = [self._outputs.write(item) for item in snapshot.items]
-        self._snapshot_bytes = sum(item.size for item in items)
+        self._snapshot_bytes = sum(item.size for item in items if item.file)
         preview, shape = "", (0, 0, 4)
         if snapshot.preview is not None:
             preview, shape = self._outputs.write_preview(snapshot.preview)

@@ -22,7 +22,18 @@ class Outputs:
         self._count = 0
 
     def write(self, item: base.Item) -> wire.Made:
-        """One item as a flushed file: the front takes it over by renaming, so it must be whole."""
+        """One item as a flushed file: the front takes it over by renaming, so it must be whole.
+
+        What the job was given is a blob already and is only named.
+        """
+        if isinstance(item.data, Path):
+            return wire.Made(
+                role=msgspec.convert(item.role, messages.ResultRole),
+                name=item.name,
+                file="",
+                digest=item.data.name,
+                size=item.data.stat().st_size,
+            )
         dtype, data = "", item.data
         shape: tuple[int, ...] = ()
         if isinstance(item.data, np.ndarray):

@@ -80,9 +80,9 @@ def scene(
     items += [base.Item("scene", folder.checkpoint_path(at), data) for at, data in weights.items()]
     for frame, name, mask in zip(dataset.frames, names, masks, strict=True):
         if frame.image.is_file():
-            items.append(base.Item("scene", name, frame.image.read_bytes()))
+            items.append(base.Item("scene", name, frame.image))
         if frame.mask is not None:
-            items.append(base.Item("scene", mask, frame.mask.read_bytes()))
+            items.append(base.Item("scene", mask, frame.mask))
     return items
 
 

@@ -121,7 +121,8 @@ class MAQUETTE_PT_results(_Panel, bpy.types.Panel):
                 rows.sentence(box, row.hint, "INFO")
             for warning in filter(None, row.warnings.split("\n")):
                 rows.sentence(box, warning, "INFO")
-        layout.operator("maquette.result_restore", icon="LOOP_BACK")
+        if context.scene.maquette.mode == "PAINT":
+            layout.operator("maquette.result_restore", icon="LOOP_BACK")
 
 
 class MAQUETTE_PT_captures(_Panel, bpy.types.Panel):

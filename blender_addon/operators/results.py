@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from bpy.props import StringProperty
 
-from .. import captures, jobs, props, pump, session
+from .. import captures, jobs, live_render, props, pump, session
 from .. import target as targets
 from ..apply import backgrounds, extracted, field, preview, texture
 from ..wire import __version__, arrays, errors, messages
@@ -117,6 +117,7 @@ def _renders(job: session.Job, results: Results) -> str:
         raise errors.UserError(
             "result.gone", f"{len(pictures)} renders came for {len(uids)} cameras.", hint="Render them again."
         )
+    live_render.withdraw()  # it remembers what cameras show, which changes now
     paths = backgrounds.written(job.job_id, job.label, pictures)
     if moving:
         shown = backgrounds.show_sequence(uids[0], paths, int(job.record["first"]), job.job_id)

@@ -24,6 +24,7 @@ camera_models = importlib.import_module(f"{MODULE}.camera_models")
 LIMIT = 240.0
 COUNT, PIXELS, STEPS = 12, 32, 200
 FLOOR = 22.0  # dB of the returned renders against Blender's own; what is measured is in the message
+PIXEL = 0.11  # of the pictures, at the box
 LIVE_FLOOR = 18.0  # of a live picture, reduced to the size of Blender's
 COLOURS = (
     (0.8, 0.05, 0.05),
@@ -191,7 +192,7 @@ def test_the_mesh_stands_where_the_original_was_and_moves_with_the_capture(learn
     empty = bpy.data.objects[learnt[1]]
     assert (thing.type, thing.parent) == ("MESH", empty)
     for mine, theirs in zip(corners(thing), corners(original), strict=True):
-        assert np.abs(mine - theirs).max() < 0.15
+        assert np.abs(mine - theirs).max() < 3 * PIXEL
     material = thing.material_slots[0].material
     image = next(node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
     assert tuple(image.size) == (128, 128)
@@ -199,8 +200,8 @@ def test_the_mesh_stands_where_the_original_was_and_moves_with_the_capture(learn
     assert len(thing.data.uv_layers) == 1
     empty.matrix_world = mathutils.Matrix.LocRotScale((0, 0, 5), None, (2, 2, 2))
     low, high = corners(thing)
-    assert np.abs(high - low - 2 * np.array([2, 1.6, 1.2])).max() < 0.3
-    assert np.abs(0.5 * (high + low) - (0, 0, 5)).max() < 0.3
+    assert np.abs(high - low - 2 * np.array([2, 1.6, 1.2])).max() < 2 * 6 * PIXEL
+    assert np.abs(0.5 * (high + low) - (0, 0, 5)).max() < 2 * 3 * PIXEL
     bpy.ops.ed.undo()
     assert set(bpy.data.objects.keys()) == names
 

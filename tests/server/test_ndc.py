@@ -284,10 +284,11 @@ def test_views_one_way_are_found_and_can_be_said(tmp_path: Path) -> None:
     pictures = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * len(frames)
     assert space.of(read, frames, pictures, "auto", forward=True).bounds == "forward"
     assert space.of(read, frames, pictures, "auto").bounds == "unbounded"
-    unstated = dataclasses.replace(read, near=None, far=None)
-    found = space.of(unstated, frames, pictures, "forward")
-    assert found.ndc is not None
-    assert found.ndc.near / found.domain.scale == pytest.approx(0.25 * 6 * SIZE, rel=0.1)
+    for near, far in ((None, None), (0.01, 90.0)):  # not said, or said so widely that it says nothing
+        unstated = dataclasses.replace(read, near=near, far=far)
+        found = space.of(unstated, frames, pictures, "forward")
+        assert found.ndc is not None
+        assert found.ndc.near / found.domain.scale == pytest.approx(0.25 * 6 * SIZE, rel=0.1)
 
     ring = opening.read(captures.transforms(tmp_path / "ring", captures.ring(6)))
     blank = [np.zeros((captures.HEIGHT, captures.WIDTH, 3), np.uint8)] * 6

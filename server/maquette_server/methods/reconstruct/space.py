@@ -21,6 +21,7 @@ _GROWTH = 1 / 64  # of a step by distance, in a place without bounds
 _FARTHEST = 64.0  # in a place without bounds, times the distance of the farthest camera
 _NEAREST = 0.04  # times the middle distance to what the cameras look at
 _PLANE = 5 / 6  # of the nearest depth that is stated: LLFF's 0.9 becomes the customary 0.75
+_TELLING = 100.0  # a stated far beyond so many times near was stated for safety, and says nothing
 _PLANE_UNSTATED = 0.25  # of the middle distance to what the cameras look at, where no depth is stated
 _CLOSEST = 0.1  # of that depth: at least this far lies the plane before the middle of the cameras
 _INFINITY = 1e4  # times the distance of the plane, in normalised device coordinates
@@ -120,7 +121,9 @@ def _forward(
         )
     poses = scale.poses(frames)
     place, axes = coordinates.facing(poses[:, :3, 3], poses[:, :3, 2], poses[:, :3, 1])
-    nearest = dataset.near if dataset.near else _PLANE_UNSTATED / _PLANE * float(np.median(away))
+    nearest = _PLANE_UNSTATED / _PLANE * float(np.median(away))
+    if dataset.near and dataset.far is not None and dataset.far < _TELLING * dataset.near:
+        nearest = dataset.near
     # what is nearest to the camera farthest back is nearer still to the middle
     back = float(((poses[:, :3, 3] - place) @ axes[2]).max())
     plane = _PLANE * max(nearest - back, _CLOSEST * nearest)

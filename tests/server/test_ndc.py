@@ -309,7 +309,8 @@ def test_the_size_of_the_world_does_not_matter(tmp_path: Path, size: float) -> N
         pose[:3, 3] *= size
         moved.append(dataclasses.replace(frame, world_from_camera=pose))
     assert read.near is not None
-    grown = dataclasses.replace(read, frames=tuple(moved), near=size * read.near)
+    assert read.far is not None
+    grown = dataclasses.replace(read, frames=tuple(moved), near=size * read.near, far=size * read.far)
     other = space.of(grown, moved, pictures, "forward")
     assert found.ndc is not None
     assert other.ndc is not None

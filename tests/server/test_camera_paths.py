@@ -9,7 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from maquette_server.cameras import paths, sampling
+from maquette_server.cameras import path_file, paths, sampling, spiral, turntable
 from maquette_server.cameras.pinhole import Pinhole, look_at
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
@@ -45,12 +45,12 @@ def document(**changes: object) -> dict[str, Any]:
 
 
 def read(path: dict[str, Any]) -> paths.CameraPath:
-    return paths.read(json.dumps(path).encode())
+    return path_file.read(json.dumps(path).encode())
 
 
 def refused(path: dict[str, Any] | bytes) -> str:
     with pytest.raises(UserError) as caught:
-        paths.read(path if isinstance(path, bytes) else json.dumps(path).encode(), name="'path.json'")
+        path_file.read(path if isinstance(path, bytes) else json.dumps(path).encode(), name="'path.json'")
     assert caught.value.code == "cameras.bad"
     assert caught.value.sentence.startswith("'path.json'")
     assert caught.value.hint
@@ -103,14 +103,14 @@ def test_what_is_written_is_read_back() -> None:
         matrix[:3, 3] = generator.normal(size=3) * 1e5
         stops.append((Pinhole.from_fov(matrix, math.radians(40 + time), 200, 100), time))
     for given in (stops, [(shown, None) for shown, _ in stops]):
-        back = paths.read(paths.write(paths.CameraPath(given, 29.97)))
+        back = path_file.read(path_file.write(paths.CameraPath(given, 29.97)))
         assert back.fps == 29.97
         assert [time for _, time in back.stops] == [time for _, time in given]
         for (one, _), (other, _) in zip(given, back.stops, strict=True):
             np.testing.assert_array_equal(other.world_from_camera, one.world_from_camera)
             assert other.focal_x == pytest.approx(one.focal_x, rel=1e-12)
             assert (other.width, other.height) == (200, 100)
-    held = json.loads(paths.write(paths.CameraPath(stops, 30)))
+    held = json.loads(path_file.write(paths.CameraPath(stops, 30)))
     assert held["seconds"] == 0.1
     assert held["camera_path"][1]["fov"] == pytest.approx(43.5)
     assert held["camera_path"][1]["aspect"] == 2
@@ -129,16 +129,16 @@ def test_what_a_file_cannot_say_is_not_written() -> None:
         ([], "0 cameras"),
     ):
         with pytest.raises(UserError, match=word):
-            paths.write(paths.CameraPath(stops, 24))
+            path_file.write(paths.CameraPath(stops, 24))
 
 
 def test_files_are_opened_by_us(tmp_path: Path) -> None:
     file = tmp_path / "path.json"
     file.write_text(json.dumps(document()), encoding="utf-8")
-    assert len(paths.load(file).stops) == 2
+    assert len(path_file.load(file).stops) == 2
     for place in (tmp_path / "gone.json", tmp_path):
         with pytest.raises(UserError, match="cannot be opened"):
-            paths.load(place)
+            path_file.load(place)
 
 
 @pytest.mark.parametrize("kind", ["fisheye", "equirectangular", "omnidirectional", "vr180"])
@@ -189,9 +189,9 @@ def test_few_digits_are_enough_for_a_rotation() -> None:
 
 
 def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "MAX_STOPS", 1)
+    monkeypatch.setattr(path_file, "MAX_STOPS", 1)
     assert "2 cameras" in refused(document())
-    monkeypatch.setattr(paths, "MAX_BYTES", 100)
+    monkeypatch.setattr(path_file, "MAX_BYTES", 100)
     assert "MiB" in refused(document())
 
 
@@ -218,7 +218,7 @@ def proper(stops: list[paths.Stop]) -> bool:
 def test_a_turntable_goes_round_its_target(
     target: tuple[float, ...], up: tuple[float, ...], elevation: float, frames: int
 ) -> None:
-    stops = paths.turntable(target, 2.5, up, frames, elevation, 40, (64, 48))
+    stops = turntable.turntable(target, 2.5, up, frames, elevation, 40, (64, 48))
     centre, axis = np.array(target), np.array(up) / math.hypot(*up)
     assert len(stops) == frames
     assert proper(stops)
@@ -237,7 +237,7 @@ def test_a_turntable_goes_round_its_target(
 
 def test_a_turntable_starts_in_front_and_goes_counter_clockwise() -> None:
     def first_two(up: tuple[int, ...], **options: Any) -> list[list[float]]:
-        stops = paths.turntable((0, 0, 0), 1, up, 4, 0, 40, (8, 8), **options)
+        stops = turntable.turntable((0, 0, 0), 1, up, 4, 0, 40, (8, 8), **options)
         return [np.round(shown.position, 9).tolist() for shown, _ in stops[:2]]
 
     assert first_two((0, 1, 0)) == [[0, 0, 1], [1, 0, 0]]  # as the paint cameras count
@@ -249,7 +249,7 @@ def test_a_turntable_starts_in_front_and_goes_counter_clockwise() -> None:
 def test_a_turntable_agrees_with_the_turn_views_of_painting() -> None:
     views = sampling.turn_views(7, size=32)
     # those aim above the point they go round, so the places are compared
-    stops = paths.turntable((0, 0, 0), 1.8, (0, 1, 0), 7, 30, sampling.FOV, (32, 32))
+    stops = turntable.turntable((0, 0, 0), 1.8, (0, 1, 0), 7, 30, sampling.FOV, (32, 32))
     for view, (shown, _) in zip(views, stops, strict=True):
         np.testing.assert_allclose(shown.position, view.camera.position, atol=1e-12)
         assert shown.focal_y == pytest.approx(view.camera.focal_y)
@@ -274,7 +274,7 @@ def test_a_turntable_of_nonsense_is_refused() -> None:
         {"up": (0, 0, 0)},
     ):
         with pytest.raises(ValueError):
-            paths.turntable((0, 0, 0), **{**good, **wrong})
+            turntable.turntable((0, 0, 0), **{**good, **wrong})
 
 
 def grid(target: tuple[float, float, float] | None) -> list[Pinhole]:
@@ -284,7 +284,7 @@ def grid(target: tuple[float, float, float] | None) -> list[Pinhole]:
 
 
 def test_a_spiral_before_a_scene_stays_where_cameras_were_and_looks_at_their_focus() -> None:
-    stops = paths.spiral(grid((0, 0, 0)), 80)
+    stops = spiral.spiral(grid((0, 0, 0)), 80)
     places = np.stack([shown.position for shown, _ in stops])
     assert proper(stops)
     assert np.abs(places[:, 0]).max() == pytest.approx(1)
@@ -296,7 +296,7 @@ def test_a_spiral_before_a_scene_stays_where_cameras_were_and_looks_at_their_foc
 
 
 def test_a_spiral_of_parallel_cameras_keeps_their_direction() -> None:
-    for shown, _ in paths.spiral(grid(None), 10):
+    for shown, _ in spiral.spiral(grid(None), 10):
         np.testing.assert_allclose(shown.world_from_camera[:3, 2], (0, -1, 0), atol=1e-9)
 
 
@@ -306,7 +306,7 @@ def test_a_spiral_round_a_thing_keeps_its_distance_and_its_heights() -> None:
     directions[:, 2] = np.abs(directions[:, 2])  # the upper half, as in the synthetic scenes
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     target = np.array([3.0, -2.0, 5.0])
-    stops = paths.spiral([camera(target + 4.031 * d, target) for d in directions], 90)
+    stops = spiral.spiral([camera(target + 4.031 * d, target) for d in directions], 90)
     offsets = np.stack([shown.position for shown, _ in stops]) - target
     assert proper(stops)
     np.testing.assert_allclose(np.linalg.norm(offsets, axis=1), 4.031)
@@ -321,10 +321,10 @@ def test_a_spiral_round_a_thing_keeps_its_distance_and_its_heights() -> None:
 
 def test_up_is_found_although_all_cameras_look_down_from_one_side() -> None:
     cameras = [camera((3 * math.cos(a), 3 * math.sin(a), 2)) for a in np.radians(np.linspace(-50, 50, 9))]
-    for shown, _ in paths.spiral(cameras, 12):
+    for shown, _ in spiral.spiral(cameras, 12):
         assert shown.position[2] == pytest.approx(2)  # all elevations are one
-    given = [shown.world_from_camera for shown, _ in paths.spiral(cameras, 12, up=(0, 0, 3))]
-    found = [shown.world_from_camera for shown, _ in paths.spiral(cameras, 12)]
+    given = [shown.world_from_camera for shown, _ in spiral.spiral(cameras, 12, up=(0, 0, 3))]
+    found = [shown.world_from_camera for shown, _ in spiral.spiral(cameras, 12)]
     np.testing.assert_allclose(found, given, atol=1e-9)
 
 
@@ -334,7 +334,7 @@ def test_a_spiral_moves_with_its_cameras() -> None:
     move[:3, :3], move[:3, 3] = turn, shift
     for cameras in (grid((0.2, 0.5, 0)), [camera((3 * math.cos(a), 3 * math.sin(a), 1)) for a in range(6)]):
         moved = [Pinhole(move @ c.world_from_camera, 50, 50, 32, 24, 64, 48) for c in cameras]
-        for (one, _), (other, _) in zip(paths.spiral(cameras, 9), paths.spiral(moved, 9), strict=True):
+        for (one, _), (other, _) in zip(spiral.spiral(cameras, 9), spiral.spiral(moved, 9), strict=True):
             np.testing.assert_allclose(other.world_from_camera, move @ one.world_from_camera, atol=1e-7)
 
 
@@ -348,14 +348,14 @@ def test_a_spiral_that_has_no_meaning_is_refused() -> None:
         (spot, "spot"),
     ):
         with pytest.raises(UserError, match=word) as caught:
-            paths.spiral(cameras)
+            spiral.spiral(cameras)
         assert caught.value.code == "cameras.bad"
 
 
 def test_a_spiral_does_not_go_where_no_camera_looked_from() -> None:
     angles = np.radians(np.linspace(140, 260, 13))  # over the line where angles start anew
     cameras = [camera((3 * math.cos(a), 3 * math.sin(a), 1 + 0.1 * (n % 3))) for n, a in enumerate(angles)]
-    stops = paths.spiral(cameras, 40)
+    stops = spiral.spiral(cameras, 40)
     for shown, _ in stops:
         azimuth = math.degrees(math.atan2(shown.position[1], shown.position[0])) % 360
         assert 139 < azimuth < 261
@@ -371,7 +371,7 @@ def test_spirals_of_real_captures_are_among_their_cameras(capture: str, data: Pa
     frames = json.loads((data / capture / file).read_text(encoding="utf-8"))["frames"]
     poses = [np.array(frame["transform_matrix"]) for frame in frames]
     cameras = [Pinhole(pose, 50, 50, 32, 24, 64, 48) for pose in poses]
-    stops = paths.spiral(cameras, 40)
+    stops = spiral.spiral(cameras, 40)
     assert proper(stops)
     given = np.stack([pose[:3, 3] for pose in poses])
     reach = np.linalg.norm(given - given.mean(0), axis=1).max()
@@ -455,5 +455,5 @@ def test_other_picture_sizes_are_brought_to_the_firsts_height() -> None:
 
 
 def test_times_run_evenly() -> None:
-    stops = paths.timed(paths.turntable((0, 0, 0), 1, (0, 0, 1), 5, 0, 40, (8, 8)), 10, 12)
+    stops = paths.timed(turntable.turntable((0, 0, 0), 1, (0, 0, 1), 5, 0, 40, (8, 8)), 10, 12)
     assert [time for _, time in stops] == [10, 10.5, 11, 11.5, 12]

@@ -145,7 +145,7 @@ def _given(path: Path) -> tuple[messages.CamerasInput, float | None]:
         found, _ = captures.data_set(opening.read(path), blobs)
         assert isinstance(found, messages.CamerasInput)
         return found, None
-    from ..cameras import paths
+    from ..cameras import path_file
 
-    read = paths.load(path)
+    read = path_file.load(path)
     return captures.cameras(read.stops), read.fps

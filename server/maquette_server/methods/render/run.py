@@ -9,7 +9,7 @@ import numpy as np
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
-from ...cameras import paths
+from ...cameras import paths, spiral, turntable
 from ...cameras.lens import Lens
 from ...cameras.pinhole import Pinhole
 from ...media import depth_picture, exr, png, video
@@ -116,7 +116,7 @@ def _turntable(params: RenderParams, scene: runtime.Scene) -> list[paths.Stop]:
     target = np.asarray(scene.field.domain.centre)
     radius = float(np.median(np.linalg.norm(places - target, axis=-1)))
     fov = math.degrees(2 * math.atan(0.5 * first.h / first.fl_y))
-    return paths.turntable(
+    return turntable.turntable(
         target,
         radius,
         scene.record.up,
@@ -130,7 +130,7 @@ def _turntable(params: RenderParams, scene: runtime.Scene) -> list[paths.Stop]:
 
 def _spiral(params: RenderParams, scene: runtime.Scene) -> list[paths.Stop]:
     cameras = [_pinhole(camera) for camera in scene.cameras if camera.split == "train"]
-    return paths.spiral(cameras, params.frames, up=scene.record.up)
+    return spiral.spiral(cameras, params.frames, up=scene.record.up)
 
 
 def _pinhole(camera: folder.CameraRecord) -> Pinhole:

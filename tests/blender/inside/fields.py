@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -152,6 +153,45 @@ def test_a_camera_that_is_removed_meanwhile_ends_the_collecting_with_a_sentence(
     bpy.data.objects.remove(captures.cameras(empty)[1])
     with pytest.raises(Exception, match="removed or renamed"):
         steps.at_once(work)
+
+
+@pytest.fixture
+def nobody():
+    """The address of no server: what is collected here goes on without one."""
+    chosen = bpy.context.preferences.addons[MODULE].preferences
+    chosen.address = "127.0.0.1:9"
+    yield
+    chosen.property_unset("address")
+    pump.running().close()
+    bpy.context.window_manager.maquette.jobs.clear()
+
+
+def folders_of_views():
+    return {path.name for path in Path(tempfile.gettempdir()).glob("maquette-views-*")}
+
+
+@pytest.mark.parametrize("ending", ["cancel", "load", "disconnect"])
+def test_rendering_views_ends_between_two_pictures_and_leaves_nothing(
+    empty, nobody, ending, tmp_path
+) -> None:
+    before = folders_of_views()
+    assert bpy.ops.maquette.reconstruct() == {"FINISHED"}
+    job = list(pump.running().jobs.values())[-1]
+    until = time.monotonic() + 60
+    while job.step < 1:
+        assert time.monotonic() < until
+        pump.tick()
+    assert (job.state, job.stage, job.total) == ("sending", "rendering views", 3)
+    assert len(folders_of_views() - before) == 1
+    if ending == "cancel":
+        bpy.ops.maquette.cancel(request_id=job.request_id)
+    elif ending == "load":
+        bpy.ops.wm.read_homefile(use_empty=True)
+    else:
+        pump.running().close()
+    assert job.state == ("failed" if ending == "disconnect" else "cancelled")
+    assert folders_of_views() == before
+    assert job.step < 3
 
 
 def test_a_moving_camera_is_read_in_every_frame_and_the_scene_stays_in_its_own(scene, empty) -> None:

@@ -129,6 +129,15 @@ def test_a_picture_that_takes_too_long_is_divided_by_the_least_number_that_fits(
     assert clock.now - before <= 2.0
 
 
+def test_a_picture_that_takes_a_little_longer_than_thought_is_finished(drawn: Any) -> None:
+    field = Field(Clock(), 1.9 / 128**2)
+    drawn(field, view(16), 60.0)
+    field.seconds *= 1.2  # 2.3 seconds for 2.0
+    before = field.rays
+    assert drawn(field, view(128), 2.0)[0].shape == (128, 128, 4)
+    assert field.rays - before == 128**2  # none was seen in vain
+
+
 def test_a_smaller_picture_shows_the_same_view(drawn: Any) -> None:
     field = Field(Clock(), 8.0 / 131**2)
     drawn(field, view(16), 60.0)

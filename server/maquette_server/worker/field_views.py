@@ -30,7 +30,7 @@ _TELLING = 0.01  # s; a shorter piece says little about the time of a ray
 _FIRST = 64  # rays of a piece when nothing is known
 _MOST = 4096  # rays of a piece: more of them are not seen any faster on a CPU
 _BANDS = 16  # rows of the first pass over the picture
-_SLACK = 1.3  # by how much a guess of the time may be over
+_SLACK = 1.25  # by how much a picture that is begun may take longer than it should
 _SMALLEST = 16  # pixels of the long side below which a picture shows nothing
 
 Drawn = tuple[NDArray[np.uint8], NDArray[np.float32]]
@@ -59,12 +59,14 @@ class FieldViews:
         scene = self._open(what, store, device)
         yield
         lens = _lens(view)
-        limit = self._clock() + share * (deadline - self._clock())
+        allowed = share * (deadline - self._clock())
+        limit = self._clock() + allowed
+        latest = limit + (_SLACK - 1) * allowed
         divisor = 0
         while True:
             divisor = self._fitting(lens, divisor + 1, limit - self._clock())
             camera = Posed(pose, _divided(lens, divisor), view.time if scene.record.time else None)
-            frame = yield from self._try(scene, camera, limit)
+            frame = yield from self._try(scene, camera, latest)
             if frame is not None:
                 return frame.straight(), frame.depths
 
@@ -105,9 +107,9 @@ class FieldViews:
         return fitting
 
     def _try(
-        self, scene: runtime.Scene, camera: Posed, limit: float
+        self, scene: runtime.Scene, camera: Posed, latest: float
     ) -> Generator[None, None, runtime.Frame | None]:
-        """The picture, or None as soon as it is seen that it will not be ready by `limit`."""
+        """The picture, or None as soon as it is seen that it will not be ready by `latest`."""
         field, lens = scene.field, camera.lens
         rays = CameraRays([camera], field.domain, *scene.reach(camera), field.device)
         order = _order(lens.width, lens.height)
@@ -128,7 +130,7 @@ class FieldViews:
             yield
             now = self._clock()
             expected = 0.0 if self._pace is None else (count - at) * self._pace
-            if at < count and now + expected > limit + (_SLACK - 1) * expected:
+            if at < count and now + expected > latest:
                 return None
         shape = (lens.height, lens.width)
         return runtime.Frame(

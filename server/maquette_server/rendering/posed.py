@@ -57,7 +57,7 @@ class CameraRays:
         self.widths = torch.tensor(widths, device=device)
         self.sizes = torch.tensor([each.width * each.height for each in lenses], device=device)
         radii = [domain.scale * pixel_radius(each) for each in lenses]
-        self._radii = _tensor(np.array(radii), device)
+        self.radii = _tensor(np.array(radii), device)  # [V], see `Rays`
         self._tables, self._table_of = _tables(lenses, device)
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class CameraRays:
         directions = (self._rotations[cameras] * local[:, None]).sum(-1)
         ones = torch.ones_like(x)
         return Rays(
-            self._origins[cameras], directions, self._radii[cameras], ones * self._near, ones * self._far
+            self._origins[cameras], directions, self.radii[cameras], ones * self._near, ones * self._far
         )
 
     def whole(self, camera: int) -> Rays:

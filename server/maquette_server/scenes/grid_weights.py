@@ -1,5 +1,6 @@
 """A grid field, with what places its samples and all settings, as one safetensors file and one JSON value."""
 
+import math
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ def record(scene: GridScene) -> dict[str, Any]:
         "type": TYPE,
         "settings": scene.field.settings.as_json(),
         "unbounded": scene.domain.unbounded,
+        "split_above": scene.split_above if math.isfinite(scene.split_above) else None,
     }
     sampler = scene.sampler
     if isinstance(sampler, ProposedSampler):
@@ -66,7 +68,8 @@ def decode(saved: dict[str, Any], domain: Domain, data: bytes, device: torch.dev
             raise ValueError(f"the occupancy is {list(occupied.shape)}, not {cells} along each axis")
         steps = Steps(float(saved["shortest_step"]), float(saved["step_growth"]))
         sampler = OccupiedSampler(occupied.bool().to(device), domain, steps)
-    return GridScene(field, sampler)
+    above = saved.get("split_above")
+    return GridScene(field, sampler, math.inf if above is None else float(above))
 
 
 def _loaded(module: Module, prefix: str, tensors: dict[str, Tensor], device: torch.device | str) -> Module:

@@ -11,8 +11,9 @@ import torch
 
 from ..fields import grid, spherical_harmonics
 from ..methods.base import State
-from ..rendering import packed
+from ..rendering import packed, splitting
 from ..rendering.marching import Samples
+from ..rendering.rays import Rays
 from . import adam_state, seeds
 from .pixels import Drawn, Pixels
 from .sample_placing import Placing
@@ -30,6 +31,7 @@ class Settings:
     network_rate: float = 5e-3
     last_rate: float = 0.03  # of the first
     warm_up: int = 50  # steps
+    split_from: float = 1.0  # share of the training from which on pixels are means of several rays
 
 
 class GridTask:
@@ -63,22 +65,31 @@ class GridTask:
     def advance(self, step: int) -> None:
         """One optimiser step."""
         self.placing.look(step, self._random)
-        drawn = self._pixels.draw(self.placing.rays, self._random)
-        samples = self.placing.place(drawn.rays, step, self._random)
+        if self._progress(step) < self._settings.split_from:
+            drawn = self._pixels.draw(self.placing.rays, self._random)
+            rays = drawn.rays
+        else:
+            drawn = self._pixels.draw(max(1, self.placing.rays // splitting.PARTS), self._random)
+            rays = splitting.split(drawn.rays, self._random)
+        samples = self.placing.place(rays, step, self._random)
         if len(samples):
-            self._learn(drawn, samples, self._rate(step))
+            self._learn(drawn, rays, samples, self._rate(step))
 
-    def _learn(self, drawn: Drawn, samples: Samples, rate: float) -> None:
+    def _learn(self, drawn: Drawn, rays: Rays, samples: Samples, rate: float) -> None:
+        parts = len(rays) // len(drawn.rays)
         behind = torch.rand(len(drawn.rays), 3, generator=self._random, device=self._pixels.device)
         wanted = drawn.colours + (1 - drawn.opacities)[:, None] * behind
-        directions = torch.nn.functional.normalize(drawn.rays.directions, dim=-1)
+        directions = torch.nn.functional.normalize(rays.directions, dim=-1)
         densities, colours = self.field(
             samples.points,
             samples.spreads,
             spherical_harmonics.basis(directions)[samples.rays],
-            drawn.pictures[samples.rays] if self.field.settings.appearances else None,
+            drawn.pictures[samples.rays // parts] if self.field.settings.appearances else None,
         )
+        behind = behind.repeat_interleave(parts, 0)
         seen, _, _ = packed.composite(densities, colours, samples.lengths, samples.offsets, behind)
+        if parts > 1:
+            seen = splitting.together(seen)
         loss = (seen - wanted).square().mean()
         more = self.placing.loss(densities, samples)
         self._adam.zero_grad(set_to_none=True)

@@ -3,11 +3,12 @@
 The number of rays follows the number of samples, so that a step costs the same when rays have become short.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from ..fields import grid
 from ..fields.domain import Domain
 from ..rendering import marching
 from ..rendering.occupancy import Occupancy
@@ -24,21 +25,21 @@ class OccupancyPlacing:
 
     def __init__(
         self,
-        density: Callable[[Tensor], Tensor],
+        field: grid.GridField,
         domain: Domain,
         steps: marching.Steps,
         samples: int,
         device: torch.device,
     ) -> None:
-        """density: of points [P, 3] in the unit cube, [P].  samples: of a step, on average."""
-        self._density, self._domain, self._steps, self._samples = density, domain, steps, samples
+        """samples: of a step, on average."""
+        self._field, self._domain, self._steps, self._samples = field, domain, steps, samples
         self.occupancy = Occupancy(_CELLS, device)
         self.rays = 256
 
     def look(self, step: int, random: torch.Generator) -> None:
         """Every so many steps."""
         if step % _LOOK_EVERY == 0:
-            self.occupancy.look(self._density, self._steps.shortest, random)
+            self.occupancy.look(self._field.density_at, self._steps.shortest, random)
 
     def place(self, rays: Rays, step: int, random: torch.Generator) -> marching.Samples:
         """On a lattice with a random beginning."""

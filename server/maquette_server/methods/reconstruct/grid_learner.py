@@ -1,5 +1,6 @@
 """The fast grid as a learner."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,11 @@ from .learning import Capture, pixels_of
 from .space import Space
 
 _STEPS = {"cpu": 5000, "cuda": 20_000}  # when nothing is said
+# An object's pixels are learnt as means of several rays once its shape is there: as long as pixels are one
+# ray, the field bends to fit each of them (lego at 100 px, 9,000 steps of one length: 34.7 instead of 33.7 dB
+# on views that it has not seen). Where pictures have several sizes, the footprint tells one from the other.
+_SPLIT_FROM = 0.4
+_ALIKE = 1.5  # ratio of the pixels' sizes
 
 
 class GridLearner(grid_training.GridTask):
@@ -25,6 +31,7 @@ class GridLearner(grid_training.GridTask):
 
     label = "grid"
     quick = 1 << 20
+    split_above = math.inf
 
     @property
     def backend(self) -> str:
@@ -41,7 +48,7 @@ class GridLearner(grid_training.GridTask):
 
     def scene(self) -> GridScene:
         """The field as it is now."""
-        return GridScene(self.field, self.placing.sampler())
+        return GridScene(self.field, self.placing.sampler(), self.split_above)
 
     def figures(self) -> dict[str, Any]:
         """How much of the room is not empty, where that is known."""
@@ -67,11 +74,17 @@ def start(
     settings = grid.Settings(appearances=len(captured.frames) if params.appearance else 0)
     generator = seeds.torch_generator(seed, "field", torch.device("cpu"))
     field = grid.GridField(settings, generator=generator).to(device)
-    learning = grid_training.Settings()
+    pixels = pixels_of(captured, space, device)
+    finest, coarsest = (float(each) for each in pixels.cameras.radii.aminmax())
+    splits = not space.domain.unbounded and coarsest < _ALIKE * finest
+    learning = grid_training.Settings(split_from=_SPLIT_FROM if splits else 1.0)
     placing: Placing
     if space.domain.unbounded:
         proposes = proposal.Proposal(proposal.Settings(), generator=generator).to(device)
         placing = ProposalPlacing(proposes, space.domain, Counts(), learning.samples)
     else:
-        placing = OccupancyPlacing(field.density_at, space.domain, space.steps, learning.samples, device)
-    return GridLearner(field, pixels_of(captured, space, device), placing, learning, seed, progress)
+        placing = OccupancyPlacing(field, space.domain, space.steps, learning.samples, device)
+    learner = GridLearner(field, pixels, placing, learning, seed, progress)
+    if splits:
+        learner.split_above = finest / 2
+    return learner

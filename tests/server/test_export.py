@@ -14,7 +14,6 @@ import torch
 import trimesh
 from maquette_server.cameras.pinhole import look_at
 from maquette_server.cli.app import app
-from maquette_server.fields import grid
 from maquette_server.fields.domain import Domain
 from maquette_server.methods import base
 from maquette_server.methods.export import run as exporting
@@ -57,9 +56,15 @@ class Balls(torch.nn.Module):
                 depth = torch.minimum(depth, away + radius)
         return (np.log(volume.DENSITY) + depth / 0.01).clamp(-20, 9)[:, None]
 
-    def forward(self, points: Tensor, spreads: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        colours = torch.tensor(COLOUR, dtype=torch.float32) / 255
-        return grid.density(self.code(points, spreads)), colours.expand(len(points), 3)
+    def colours(self, code: Tensor, directions: Tensor) -> Tensor:
+        return (torch.tensor(COLOUR, dtype=torch.float32) / 255).expand(len(code), 3)
+
+
+class BallScene(GridScene):
+    """Looked at as on any device: what is compiled for a CPU knows networks and tables only."""
+
+    device = torch.device("cpu")
+    _compiled = GridScene.composited
 
 
 def scene(
@@ -104,7 +109,7 @@ def scene(
     middles = (torch.cartesian_prod(*[torch.arange(32)] * 3) + 0.5) / 32
     dense = (field.code(middles, middles[:, 0])[:, 0] > -8).float().view(1, 1, 32, 32, 32)
     occupied = torch.nn.functional.max_pool3d(dense, 3, 1, 1)[0, 0] > 0
-    view = GridScene(field, OccupiedSampler(occupied, domain, Steps(0.04)))  # type: ignore[arg-type]
+    view = BallScene(field, OccupiedSampler(occupied, domain, Steps(0.04)))  # type: ignore[arg-type]
     return runtime.Scene(record, tuple(rows), view)
 
 

@@ -106,7 +106,7 @@ def make_quick(patch: pytest.MonkeyPatch) -> None:
     """Fields learn from few samples a step, in one thread: a step takes a tenth of its usual time."""
     numba.set_num_threads(1)
     torch.set_num_threads(1)  # numba, when it starts its threads, lets torch have as many
-    settings = functools.partial(grid_training.Settings, samples=4096)
+    settings = functools.partial(grid_training.Settings, samples=4096, split_after=20)
     patch.setattr(grid_training, "Settings", settings)
     patch.setattr(occupancy_placing, "_FEWEST", 32)
     patch.setattr(occupancy_placing, "_CELLS", 32)

@@ -32,6 +32,7 @@ class Settings:
     last_rate: float = 0.03  # of the first
     warm_up: int = 50  # steps
     split_from: float = 1.0  # share of the training from which on pixels are means of several rays
+    split_after: int = 1000  # steps, at least, before they are: shapes are found sooner by more pixels
 
 
 class GridTask:
@@ -65,7 +66,7 @@ class GridTask:
     def advance(self, step: int) -> None:
         """One optimiser step."""
         self.placing.look(step, self._random)
-        if self._progress(step) < self._settings.split_from:
+        if step < self._settings.split_after or self._progress(step) < self._settings.split_from:
             drawn = self._pixels.draw(self.placing.rays, self._random)
             rays = drawn.rays
         else:

@@ -89,6 +89,7 @@ def _long_work() -> bool:
     except errors.UserError as error:
         complain(error)
     except Exception:
+        # As above: the timer must live on, and the fault be told.
         log.exception("an import or export failed")
         complain(_internal_fault("The import or export failed through a fault of ours.", ""))
     mirror_task()

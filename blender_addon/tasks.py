@@ -68,6 +68,7 @@ def advance(until: float) -> None:
             "target.bad", f"{task.label} was ended: what it worked on was removed.", hint="Start it again."
         ) from error
     except BaseException:
+        # Whatever ended it, Ctrl-C included: what it made half is taken back, and the fault goes on its way.
         _task = None
         task.work.close()
         raise

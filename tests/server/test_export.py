@@ -19,7 +19,6 @@ from maquette_server.methods import base
 from maquette_server.methods.export import run as exporting
 from maquette_server.methods.export import volume
 from maquette_server.rendering.grid_render import GridScene
-from maquette_server.rendering.marching import Steps
 from maquette_server.rendering.occupied import OccupiedSampler
 from maquette_server.scenes import folder, runtime
 from maquette_wire.errors import UserError
@@ -109,7 +108,7 @@ def scene(
     middles = (torch.cartesian_prod(*[torch.arange(32)] * 3) + 0.5) / 32
     dense = (field.code(middles, middles[:, 0])[:, 0] > -8).float().view(1, 1, 32, 32, 32)
     occupied = torch.nn.functional.max_pool3d(dense, 3, 1, 1)[0, 0] > 0
-    view = BallScene(field, OccupiedSampler(occupied, domain, Steps(0.04)))  # type: ignore[arg-type]
+    view = BallScene(field, OccupiedSampler(occupied, domain, 0.04))  # type: ignore[arg-type]
     return runtime.Scene(record, tuple(rows), view)
 
 

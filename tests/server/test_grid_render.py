@@ -4,7 +4,7 @@ import pytest
 import torch
 from maquette_server.fields import grid, hash_grid, spherical_harmonics
 from maquette_server.fields.domain import Domain
-from maquette_server.rendering import grid_render, marching
+from maquette_server.rendering import grid_render
 from maquette_server.rendering.occupied import OccupiedSampler
 from maquette_server.rendering.rays import Rays
 
@@ -22,7 +22,7 @@ def scene(density: float, **settings: object) -> grid_render.GridScene:
         field.density.weights[-1][0, :] += density
     cells = torch.rand(16, 16, 16, generator=generator) > 0.3
     domain = Domain((0.0, 0.0, 0.0), 1.0, False)
-    return grid_render.GridScene(field.eval(), OccupiedSampler(cells, domain, marching.Steps(0.03)))
+    return grid_render.GridScene(field.eval(), OccupiedSampler(cells, domain, 0.03))
 
 
 def rays(count: int) -> Rays:

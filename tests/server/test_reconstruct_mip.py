@@ -291,7 +291,7 @@ def test_a_step_whose_rays_all_miss_changes_nothing(tmp_path: Path) -> None:
     away = [dataclasses.replace(one, world_from_camera=one.world_from_camera + _shift()) for one in frames]
     captured = learning.Capture(source, tuple(away), tuple(_clear() for _ in away), (None,) * len(away))
     domain = Domain((0, 0, 0), 1, False)
-    space = learning.spaces.Space(domain, learning.spaces.Steps(0.1), 0.1, 5)
+    space = learning.spaces.Space(domain, 0.1, 0.1, 5)
     learner = mip_learner.start(captured, space, ReconstructParams(field="mip"), lambda step: 0.0, 0, CPU)
     before = learner.weights()
     learner.advance(0)

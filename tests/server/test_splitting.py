@@ -5,7 +5,7 @@ import math
 import torch
 from maquette_server.fields import grid, hash_grid
 from maquette_server.fields.domain import Domain
-from maquette_server.rendering import grid_render, marching, splitting
+from maquette_server.rendering import grid_render, splitting
 from maquette_server.rendering.occupied import OccupiedSampler
 from maquette_server.rendering.rays import Rays
 
@@ -30,7 +30,7 @@ def scene(density: float) -> grid_render.GridScene:
         field.density.weights[0].abs_()
         field.density.weights[1][0] = density
     cells = torch.ones(8, 8, 8, dtype=torch.bool)
-    return grid_render.GridScene(field, OccupiedSampler(cells, DOMAIN, marching.Steps(0.05)))
+    return grid_render.GridScene(field, OccupiedSampler(cells, DOMAIN, 0.05))
 
 
 def test_the_parts_of_a_pixel_are_the_middles_of_its_quarters() -> None:

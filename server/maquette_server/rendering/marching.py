@@ -1,13 +1,11 @@
 """Samples along rays where something may be: a lattice of steps, thinned by an occupancy grid (Mueller et
 al., arXiv:2201.05989, appendix E.1).
 
-Everything is in the field's frame (`fields.domain`). A step is `Steps.shortest` long up to some distance and
-grows with the distance beyond it, as far as the field is unbounded. The lattice of a ray begins where the ray
+Everything is in the frame of a bounded field (`fields.domain`). The lattice of a ray begins where the ray
 enters the field and is shifted by a random part of a step while training, by half a step otherwise. P samples
 come ray by ray ("packed"): those of ray r are `offsets[r]` to `offsets[r + 1]`.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,30 +16,6 @@ from ..fields.domain import Domain
 from .rays import Rays
 
 MOST = 1024  # samples of one ray
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Distances between samples: `shortest`, or `growth` times that from the camera if that is more."""
-
-    shortest: float
-    growth: float = 0.0
-
-    def place(self, number: Tensor) -> Tensor:
-        """Distance from the camera after so many steps (a real number) from it."""
-        if not self.growth:
-            return number * self.shortest
-        turn = 1 / self.growth
-        grown = self.shortest * turn * torch.exp(self.growth * (number - turn).clamp(min=0.0))
-        return torch.where(number <= turn, number * self.shortest, grown)
-
-    def number(self, place: Tensor) -> Tensor:
-        """The inverse of `place`."""
-        if not self.growth:
-            return place / self.shortest
-        turn = 1 / self.growth
-        ratio = place / (self.shortest * turn)
-        return torch.where(ratio <= 1, place / self.shortest, turn + ratio.clamp(min=1.0).log() * turn)
 
 
 @dataclass(frozen=True)
@@ -59,65 +33,61 @@ class Samples:
         return len(self.points)
 
 
-def march(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, steps: Steps) -> Samples:
+def march(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, step: float) -> Samples:
     """The samples of rays (in the field's frame) that lie in occupied cells.
 
     shifts: [R], parts of a step in 0..1.  occupied: bool [G, G, G] over the unit cube, axes x, y, z.
+    step: length in the field's frame. Raises ValueError for a field without bounds.
     """
+    if domain.unbounded:
+        raise ValueError("only a bounded field is stepped through evenly")
     if rays.device.type == "cpu":
-        return _compiled(rays, shifts, occupied, domain, steps)
-    return on_lattice(rays, shifts, occupied, domain, steps)
+        return _compiled(rays, shifts, occupied, step)
+    return on_lattice(rays, shifts, occupied, domain, step)
 
 
-def on_lattice(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, steps: Steps) -> Samples:
+def on_lattice(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, step: float) -> Samples:
     """`march` for any device: every step of every ray at once."""
     speed = rays.directions.norm(dim=-1)
-    near, far = span(rays, domain)
-    first = steps.number(near * speed)
-    count = (steps.number(far * speed) - first - shifts).ceil().clamp(0, MOST)
+    near, far = span(rays)
+    first = near * speed / step + shifts
+    count = (far * speed / step - first).ceil().clamp(0, MOST)
     longest = int(count.max()) if len(rays) else 0
     number = torch.arange(longest, device=rays.device)[None]
-    at = first[:, None] + shifts[:, None] + number
-    place = steps.place(at)
-    t = place / speed[:, None]
+    t = (first[:, None] + number) * (step / speed[:, None])
     points = rays.origins[:, None] + t[..., None] * rays.directions[:, None]
-    unit = domain.unit(points.reshape(-1, 3)).reshape(points.shape).clamp(0, 1)
+    unit = domain.unit(points).clamp(0, 1)
     side = occupied.shape[0]
     cell = (unit * side).long().clamp(max=side - 1)
     kept = occupied[cell[..., 0], cell[..., 1], cell[..., 2]] & (number < count[:, None])
     ray = torch.arange(len(rays), device=rays.device)[:, None].expand(kept.shape)[kept]
     offsets = torch.zeros(len(rays) + 1, dtype=torch.int64, device=rays.device)
     offsets[1:] = kept.sum(1).cumsum(0)
-    lengths = (steps.place(at + 0.5) - steps.place((at - 0.5).clamp(min=0)))[kept]
     spreads = 0.5 * rays.radii[ray] * t[kept] * domain.shrinking(points[kept])
+    lengths = torch.full_like(spreads, step)
     return Samples(unit[kept], spreads, t[kept], lengths, ray, offsets)
 
 
-def span(rays: Rays, domain: Domain) -> tuple[Tensor, Tensor]:
-    """t between which the rays are within their near and far and, when bounded, in the field; [R] each."""
-    near, far = rays.near, rays.far
-    if not domain.unbounded:
-        tiny = 1e-9 * rays.directions.norm(
-            dim=-1, keepdim=True
-        )  # directions are as long as the frame is fine
-        direction = torch.where(rays.directions.abs() < tiny, tiny, rays.directions)
-        first, second = (-1 - rays.origins) / direction, (1 - rays.origins) / direction
-        near = torch.maximum(near, torch.minimum(first, second).amax(-1))
-        far = torch.minimum(far, torch.maximum(first, second).amin(-1))
+def span(rays: Rays) -> tuple[Tensor, Tensor]:
+    """t between which the rays are within their near and far and in the cube -1..1; [R] each."""
+    # directions are as long as the frame is fine
+    tiny = 1e-9 * rays.directions.norm(dim=-1, keepdim=True)
+    direction = torch.where(rays.directions.abs() < tiny, tiny, rays.directions)
+    first, second = (-1 - rays.origins) / direction, (1 - rays.origins) / direction
+    near = torch.maximum(rays.near, torch.minimum(first, second).amax(-1))
+    far = torch.minimum(rays.far, torch.maximum(first, second).amin(-1))
     return near, far
 
 
-def _compiled(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, steps: Steps) -> Samples:
+def _compiled(rays: Rays, shifts: Tensor, occupied: Tensor, step: float) -> Samples:
     from . import march_kernels
 
-    near, far = span(rays, domain)
+    near, far = span(rays)
     given = [
         np.ascontiguousarray(each.numpy(), np.float32)
         for each in (rays.origins, rays.directions, rays.radii, near, far, shifts)
     ]
-    cells = occupied.numpy()
-    turn = 1 / steps.growth if steps.growth else math.inf
-    settings = (cells, domain.unbounded, np.float32(steps.shortest), np.float32(turn), MOST)
+    settings = (occupied.numpy(), np.float32(step), MOST)
     counts = np.empty(len(rays), np.int64)
     march_kernels.count(*given, *settings, counts)
     offsets = np.zeros(len(rays) + 1, np.int64)

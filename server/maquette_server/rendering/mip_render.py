@@ -89,6 +89,6 @@ def within(rays: Rays, domain: Domain, ndc: Ndc | None = None) -> tuple[Rays, Te
     """
     if ndc is not None:
         return ndc.rays(rays, domain.scale)
-    near, far = marching.span(rays, domain)
+    near, far = marching.span(rays)
     met = near < far
     return replace(rays, near=near, far=far)[met], met

@@ -16,12 +16,12 @@ class OccupiedSampler:
 
     cells: Tensor  # bool [G, G, G] over the unit cube
     domain: Domain
-    steps: marching.Steps
+    step: float  # between samples, in the field's frame
 
     def samples(self, rays: Rays) -> marching.Samples:
         """The samples of rays (in the field's frame), the same each time."""
         shifts = torch.full_like(rays.near, 0.5)
-        return marching.march(rays, shifts, self.cells, self.domain, self.steps)
+        return marching.march(rays, shifts, self.cells, self.domain, self.step)
 
     def solid(self, unit: Tensor) -> Tensor:
         """Whether rays get samples at points [P, 3] of the unit cube, bool [P]."""

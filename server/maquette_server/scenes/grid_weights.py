@@ -12,7 +12,6 @@ from torch import Tensor
 from ..fields import grid, proposal
 from ..fields.domain import Domain
 from ..rendering.grid_render import GridScene, Sampler
-from ..rendering.marching import Steps
 from ..rendering.occupied import OccupiedSampler
 from ..rendering.proposed import Counts, ProposedSampler
 
@@ -32,8 +31,7 @@ def record(scene: GridScene) -> dict[str, Any]:
     if isinstance(sampler, ProposedSampler):
         return found | {"proposal": sampler.proposal.settings.as_json(), "counts": asdict(sampler.counts)}
     assert isinstance(sampler, OccupiedSampler)
-    steps = {"shortest_step": sampler.steps.shortest, "step_growth": sampler.steps.growth}
-    return found | steps | {"cells": sampler.cells.shape[0]}
+    return found | {"step": sampler.step, "cells": sampler.cells.shape[0]}
 
 
 def encode(scene: GridScene) -> bytes:
@@ -66,8 +64,9 @@ def decode(saved: dict[str, Any], domain: Domain, data: bytes, device: torch.dev
         occupied = tensors["occupied"]
         if occupied.shape != (cells, cells, cells):
             raise ValueError(f"the occupancy is {list(occupied.shape)}, not {cells} along each axis")
-        steps = Steps(float(saved["shortest_step"]), float(saved["step_growth"]))
-        sampler = OccupiedSampler(occupied.bool().to(device), domain, steps)
+        if domain.unbounded:
+            raise ValueError("a field without bounds needs a proposal")
+        sampler = OccupiedSampler(occupied.bool().to(device), domain, float(saved["step"]))
     above = saved.get("split_above")
     return GridScene(field, sampler, math.inf if above is None else float(above))
 

@@ -27,24 +27,24 @@ class OccupancyPlacing:
         self,
         field: grid.GridField,
         domain: Domain,
-        steps: marching.Steps,
+        step: float,
         samples: int,
         device: torch.device,
     ) -> None:
-        """samples: of a step, on average."""
-        self._field, self._domain, self._steps, self._samples = field, domain, steps, samples
+        """step: between samples, in the field's frame.  samples: of an optimiser step, on average."""
+        self._field, self._domain, self._step, self._samples = field, domain, step, samples
         self.occupancy = Occupancy(_CELLS, device)
         self.rays = 256
 
     def look(self, step: int, random: torch.Generator) -> None:
         """Every so many steps."""
         if step % _LOOK_EVERY == 0:
-            self.occupancy.look(self._field.density_at, self._steps.shortest, random)
+            self.occupancy.look(self._field.density_at, self._step, random)
 
     def place(self, rays: Rays, step: int, random: torch.Generator) -> marching.Samples:
         """On a lattice with a random beginning."""
         shifts = torch.rand(len(rays), generator=random, device=rays.device)
-        found = marching.march(rays, shifts, self.occupancy.occupied, self._domain, self._steps)
+        found = marching.march(rays, shifts, self.occupancy.occupied, self._domain, self._step)
         wanted = 0.8 * self.rays + 0.2 * self.rays * self._samples / max(len(found), 1)
         self.rays = int(min(_MOST, max(_FEWEST, wanted)))
         return found
@@ -58,7 +58,7 @@ class OccupancyPlacing:
 
     def sampler(self) -> OccupiedSampler:
         """Of the cells that are occupied now."""
-        return OccupiedSampler(self.occupancy.occupied, self._domain, self._steps)
+        return OccupiedSampler(self.occupancy.occupied, self._domain, self._step)
 
     def state(self) -> dict[str, Tensor]:
         """The occupancy and the number of rays."""

@@ -83,7 +83,7 @@ def start(
         proposes = proposal.Proposal(proposal.Settings(), generator=generator).to(device)
         placing = ProposalPlacing(proposes, space.domain, Counts(), learning.samples)
     else:
-        placing = OccupancyPlacing(field, space.domain, space.steps, learning.samples, device)
+        placing = OccupancyPlacing(field, space.domain, space.step, learning.samples, device)
     learner = GridLearner(field, pixels, placing, learning, seed, progress)
     if splits:
         learner.split_above = finest / 2

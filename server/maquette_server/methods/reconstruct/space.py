@@ -12,12 +12,10 @@ from ...datasets import scale
 from ...datasets.base import DataSet, Frame
 from ...fields.domain import Domain
 from ...rendering import ndc as coordinates
-from ...rendering.marching import Steps
 
 _SIDE = 48  # cells of the hull along an axis
 _MARGIN = 1.06  # of the box round what the pictures show
 _OBJECT_STEPS = 192  # of the box's diagonal
-_GROWTH = 1 / 64  # of a step by distance, in a place without bounds
 _FARTHEST = 64.0  # in a place without bounds, times the distance of the farthest camera
 _NEAREST = 0.04  # times the middle distance to what the cameras look at
 _PLANE = 5 / 6  # of the nearest depth that is stated: LLFF's 0.9 becomes the customary 0.75
@@ -33,7 +31,7 @@ class Space:
     """Everything about the scene's size. Depths in units of the scene."""
 
     domain: Domain
-    steps: Steps
+    step: float  # between samples in a box, in the field's frame; nothing to a place without bounds
     near: float
     far: float
     ndc: coordinates.Ndc | None = None
@@ -95,7 +93,7 @@ def of(
     reach = math.sqrt(3) * half
     return Space(
         Domain((float(centre[0]), float(centre[1]), float(centre[2])), 1 / half, False),
-        Steps(2 * math.sqrt(3) / _OBJECT_STEPS),
+        2 * math.sqrt(3) / _OBJECT_STEPS,
         max(0.0, float(away.min()) - reach),
         float(away.max()) + reach,
     )
@@ -107,7 +105,7 @@ def _place(dataset: DataSet, centre: NDArray[np.float64], away: NDArray[np.float
     far = _FARTHEST * farthest
     return Space(
         Domain((float(centre[0]), float(centre[1]), float(centre[2])), 1 / farthest, True),
-        Steps(2 / 192, _GROWTH),
+        0.0,
         near,
         max(far, 2 * near),
     )
@@ -143,7 +141,7 @@ def _forward(
         slopes,
         (float(reach[0]), float(reach[1])),
     )
-    return Space(domain, Steps(2 / 192, _GROWTH), 0.0, float(_INFINITY * plane), ndc)
+    return Space(domain, 0.0, 0.0, float(_INFINITY * plane), ndc)
 
 
 def _widest(

@@ -11,7 +11,7 @@ import torch
 from maquette_server.cli import captures
 from maquette_server.datasets import opening
 from maquette_server.methods import base
-from maquette_server.methods.reconstruct import space
+from maquette_server.methods.reconstruct import grid_learner, space
 from maquette_server.training import grid_training, occupancy_placing
 from maquette_wire import messages
 from maquette_wire.errors import UserError
@@ -106,7 +106,9 @@ def make_quick(patch: pytest.MonkeyPatch) -> None:
     """Fields learn from few samples a step, in one thread: a step takes a tenth of its usual time."""
     numba.set_num_threads(1)
     torch.set_num_threads(1)  # numba, when it starts its threads, lets torch have as many
-    settings = functools.partial(grid_training.Settings, samples=4096, split_after=20)
+    for samples in (grid_learner._SAMPLES, grid_learner._SAMPLES_OUTSIDE):
+        patch.setitem(samples, "cpu", 4096)
+    settings = functools.partial(grid_training.Settings, split_after=20)
     patch.setattr(grid_training, "Settings", settings)
     patch.setattr(occupancy_placing, "_FEWEST", 32)
     patch.setattr(occupancy_placing, "_CELLS", 32)

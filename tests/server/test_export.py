@@ -20,6 +20,7 @@ from maquette_server.methods.export import run as exporting
 from maquette_server.methods.export import volume
 from maquette_server.rendering.grid_render import GridScene
 from maquette_server.rendering.occupied import OccupiedSampler
+from maquette_server.rendering.rays import Rays
 from maquette_server.scenes import folder, runtime
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
@@ -63,7 +64,9 @@ class BallScene(GridScene):
     """Looked at as on any device: what is compiled for a CPU knows networks and tables only."""
 
     device = torch.device("cpu")
-    _compiled = GridScene.composited
+
+    def _compiled(self, rays: Rays, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.composited(self.sampler.samples(rays), basis)
 
 
 def scene(

@@ -10,6 +10,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -96,8 +97,24 @@ class GridField(torch.nn.Module):
         return found
 
     def density_at(self, points: Tensor) -> Tensor:
-        """[P] of points [P, 3] in the unit cube, for the finest footprint."""
-        return density(self.code(points, torch.zeros_like(points[:, 0])))
+        """[P] of points [P, 3] in the unit cube, for the finest footprint; on a CPU without gradient."""
+        if points.device.type != "cpu":
+            return density(self.code(points, torch.zeros_like(points[:, 0])))
+        from . import density_kernels  # numba takes half a second to import
+
+        found = points.new_empty(len(points))
+        density_kernels.densities(points.contiguous().numpy(), np.float32(0), self.arrays, found.numpy())
+        return found
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """The density's part, as `density_kernels` takes it: the table, the arrays of its levels, whether
+        they fade, the network's first layer transposed [L F, W] and its last [1 + code, W].
+        """
+        entry, leave = (each.detach() for each in self.density.weights)
+        table = self.grid.table.detach().numpy()
+        levels = self.settings.grid.arrays
+        return (table, *levels, self.settings.smooth, entry.T.contiguous().numpy(), leave.numpy())
 
 
 def density(code: Tensor) -> Tensor:

@@ -3,14 +3,16 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..fields import grid, spherical_harmonics
 from ..fields.domain import Domain
-from . import marching, packed, splitting
+from . import marching, occupied, packed, splitting
 from .rays import Rays
 from .seen import OPAQUE, Seen
 
@@ -73,13 +75,12 @@ class GridScene:
         return Seen(splitting.together(parts.colours), opacities, depths)
 
     def _see(self, rays: Rays) -> Seen:
-        samples = self.sampler.samples(rays)
         directions = torch.nn.functional.normalize(rays.directions, dim=-1)
         basis = spherical_harmonics.basis(directions)
         if self.device.type == "cpu":
-            colours, opacities, depths = self._compiled(samples, basis)
+            colours, opacities, depths = self._compiled(rays, basis)
         else:
-            colours, opacities, depths = self.composited(samples, basis)
+            colours, opacities, depths = self.composited(self.sampler.samples(rays), basis)
         depths = depths / opacities.clamp(min=1e-6)
         return Seen(colours, opacities, torch.where(opacities > OPAQUE, depths, torch.inf))
 
@@ -99,27 +100,36 @@ class GridScene:
         seen = nothing.index_add(0, samples.rays[shown], colours)
         return seen, opacities, packed.along(samples.places, weights, samples.rays, count)
 
-    def _compiled(self, samples: marching.Samples, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        from . import look_kernels  # numba takes half a second to import
+    def _compiled(self, rays: Rays, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        from . import look_kernels, march_kernels  # numba takes half a second to import
 
         field, settings = self.field, self.field.settings
         first, between, last = field.colour.weights
         if settings.appearances:
             basis = torch.cat([basis, field.appearance.mean(0).expand(len(basis), -1)], 1)
         from_ray = basis @ first[:, settings.code :].T
-        found = [basis.new_empty(len(basis), 3), basis.new_empty(len(basis)), basis.new_empty(len(basis))]
-        given = [samples.points, samples.spreads, samples.places, samples.lengths, samples.offsets]
-        entry, leave = field.density.weights
-        layers = [from_ray, first[:, : settings.code].T, between.T, last]
-        look_kernels.look(
-            *(each.contiguous().numpy() for each in (*given, field.grid.table)),
-            *settings.grid.arrays,
-            settings.smooth,
-            *(each.contiguous().numpy() for each in (entry.T, leave, *layers, *found)),
-        )
-        return found[0], found[1], found[2]
+        leave = field.density.weights[-1][1:]
+        transposed = (leave.T, first[:, : settings.code].T, between.T)
+        layers = tuple(_array(each) for each in (from_ray, *transposed, last))
+        found = basis.new_empty(len(basis), 3), basis.new_empty(len(basis)), basis.new_empty(len(basis))
+        out = (field.arrays, layers, *(each.numpy() for each in found))
+        if isinstance(self.sampler, occupied.OccupiedSampler):
+            cells = self.sampler.cells.numpy()
+            walk = (cells, march_kernels.blocks(cells), np.float32(self.sampler.step), marching.MOST)
+            given = (rays.origins, rays.directions, rays.radii, *marching.span(rays))
+            look_kernels.walk(*(_array(each) for each in given), *walk, *out)
+        else:
+            samples = self.sampler.samples(rays)
+            given = (samples.points, samples.spreads, samples.places, samples.lengths, samples.offsets)
+            look_kernels.look(*(_array(each) for each in given), *out)
+        return found
 
     def tiles(self, rays: Rays) -> Iterator[Seen]:
         """`see` in pieces of TILE rays, in order."""
         for part in rays.chunks(TILE):
             yield self.see(part)
+
+
+def _array(values: Tensor) -> NDArray[Any]:
+    found: NDArray[Any] = values.contiguous().numpy()
+    return found

@@ -1,8 +1,8 @@
 """What rays see of a grid field on a CPU, compiled (numba): lookup, both networks and compositing, one ray
-after the other.
+after the other; for a bounded field the samples are found on the way.
 
-A ray ends where nothing is left of its light, and a sample that adds next to nothing has no colour: most
-samples cost a lookup and a small network, or nothing. torch computes all of everything for all.
+A ray ends where nothing is left of its light, and samples that add next to nothing share a colour: most cost
+a lookup and a small network, or nothing. torch computes all of everything for all.
 """
 
 import math
@@ -10,20 +10,14 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from ..fields.grid_kernels import _rows
+from ..fields import density_kernels
+from . import march_kernels
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
 _SPENT = np.float32(1e-3)  # of a ray's light: where less is left, the ray ends
-_UNSEEN = np.float32(3e-4)  # of a ray's light: what adds less has no colour
-_MOST_LOG_DENSITY = np.float32(12.0)  # as in `fields.grid`
-_ERF_STEPS = np.float32(
-    256.0
-)  # of a table of the error function, over 1; linear between: off by 4e-6 at most
-_ERF = np.array([math.erf(step / 256) for step in range(4 * 256 + 2)], np.float32)
-_ERF_LAST = np.float32(4 * 256)
-_ROOT_8 = np.float32(math.sqrt(8))
+_FAINT = np.float32(1 / 256)  # of a ray's light: what adds up to less has the colour of what comes next
 
 
 @njit(inline="always")
@@ -38,128 +32,123 @@ def _spread(number, count):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _density(  # type: ignore[no-untyped-def]
-    point, spread, table, scales, sides, starts, sizes, dense, smooth,
-    density_in, density_out, feature, hidden,
-):  # fmt: skip
-    """The density at a point [3]; leaves the hidden layer in `hidden` [W]. feature: [L F], scratch."""
-    features = table.shape[1]
-    inputs, width = density_in.shape
-    narrow = _ONE / (_ROOT_8 * max(spread, np.float32(1e-9)))
-    for level in range(scales.shape[0]):
-        scale = scales[level]
-        x = point[0] * scale + _HALF
-        y = point[1] * scale + _HALF
-        z = point[2] * scale + _HALF
-        ix, iy, iz = np.uint32(x), np.uint32(y), np.uint32(z)
-        fx, fy, fz = x - np.float32(ix), y - np.float32(iy), z - np.float32(iz)
-        gx, gy, gz = _ONE - fx, _ONE - fy, _ONE - fz
-        r0, r1, r2, r3, r4, r5, r6, r7 = _rows(
-            ix, iy, iz, sides[level], sizes[level], dense[level], starts[level]
-        )
-        w0, w1, w2, w3 = gx * gy, fx * gy, gx * fy, fx * fy
-        kept = _ONE
-        if smooth:
-            share = narrow / scale * _ERF_STEPS
-            if share < _ERF_LAST:  # beyond it the error function is 1
-                step = np.uint32(share)
-                kept = _ERF[step] + (share - np.float32(step)) * (_ERF[step + 1] - _ERF[step])
-        for f in range(features):
-            low = w0 * table[r0, f] + w1 * table[r1, f] + w2 * table[r2, f] + w3 * table[r3, f]
-            high = w0 * table[r4, f] + w1 * table[r5, f] + w2 * table[r6, f] + w3 * table[r7, f]
-            feature[level * features + f] = kept * (gz * low + fz * high)
-    hidden[:] = _ZERO
-    for i in range(inputs):
-        value = feature[i]
-        for j in range(width):
-            hidden[j] += value * density_in[i, j]
-    total = _ZERO
+def _colour(r, hidden, layers, code, second):  # type: ignore[no-untyped-def]
+    """Red, green and blue of a point, from the density's hidden layer [W], which is lost.
+
+    layers: what the colour's first layer makes of each ray's direction and appearance [R, W]; the density's
+    last layer [W, C], the colour's first [C, W] and second [W, W], transposed; its last [3, W].  code [C] and
+    second [W]: scratch.
+    """
+    from_ray, leave, entry, between, out = layers
+    width = between.shape[0]
+    code[:] = _ZERO
+    density_kernels.add_product(hidden, leave, code)
+    hidden[:] = from_ray[r]
+    density_kernels.add_product(code, entry, hidden)
     for j in range(width):
         hidden[j] = max(hidden[j], _ZERO)
-        total += density_out[0, j] * hidden[j]
-    return np.float32(math.exp(min(total, _MOST_LOG_DENSITY)))
+    second[:] = _ZERO
+    density_kernels.add_product(hidden, between, second)
+    raw0 = raw1 = raw2 = _ZERO
+    for j in range(width):
+        value = max(second[j], _ZERO)
+        raw0 += out[0, j] * value
+        raw1 += out[1, j] * value
+        raw2 += out[2, j] * value
+    return (
+        _ONE / (_ONE + np.float32(math.exp(-raw0))),
+        _ONE / (_ONE + np.float32(math.exp(-raw1))),
+        _ONE / (_ONE + np.float32(math.exp(-raw2))),
+    )
 
 
 @njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
 def look(  # type: ignore[no-untyped-def]
-    points,
-    spreads,
-    places,
-    lengths,
-    offsets,
-    table,
-    scales,
-    sides,
-    starts,
-    sizes,
-    dense,
-    smooth,
-    density_in,
-    density_out,
-    from_ray,
-    colour_in,
-    colour_between,
-    colour_out,
-    colours,
-    opacities,
-    depths,
+    points, spreads, places, lengths, offsets, field, layers, colours, opacities, depths
 ):
     """Writes colours [R, 3], opacities [R] and depths [R], the sums of weight times place.
 
-    points [P, 3], spreads, places, lengths [P], offsets [R + 1]: as in `marching.Samples`.  table, scales to
-    dense: as in `grid_kernels.encode`.  smooth: whether levels fade with the footprint.
-    density_in [L F, W] and density_out [1 + C, W]: the density's network, the first layer transposed.
-    from_ray [R, W]: what the colour's first layer makes of direction and appearance.  colour_in [C, W],
-    colour_between [W, W]: its first layers, transposed; colour_out [3, W].  All float32.
+    points [P, 3], spreads, places, lengths [P], offsets [R + 1]: as in `marching.Samples`.  field:
+    `GridField.arrays`.  layers: see `_colour`.  All float32.
     """
-    inputs, width = density_in.shape
-    codes = density_out.shape[0]
+    inputs, width = field[7].shape
+    codes = layers[1].shape[1]
     count = offsets.shape[0] - 1
     for number in prange(count):
         r = _spread(np.int64(number), count)
-        feature = np.empty(inputs, np.float32)
-        hidden = np.empty(width, np.float32)
-        second = np.empty(width, np.float32)
-        code = np.empty(codes, np.float32)
+        feature, code = np.empty(inputs, np.float32), np.empty(codes, np.float32)
+        hidden, second = np.empty(width, np.float32), np.empty(width, np.float32)
         remaining = _ONE
-        red = green = blue = depth = _ZERO
+        red = green = blue = depth = waiting = _ZERO
+        seen0 = seen1 = seen2 = _ZERO  # the newest colour
         for s in range(offsets[r], offsets[r + 1]):
-            density = _density(
-                points[s], spreads[s], table, scales, sides, starts, sizes, dense, smooth,
-                density_in, density_out, feature, hidden,
-            )  # fmt: skip
+            x, y, z = points[s, 0], points[s, 1], points[s, 2]
+            density = density_kernels.density(x, y, z, spreads[s], field, feature, hidden)
             passed = np.float32(math.exp(-density * lengths[s]))
             weight = remaining * (_ONE - passed)
             depth += weight * places[s]
-            if weight > _UNSEEN:
-                for c in range(1, codes):
-                    total = _ZERO
-                    for j in range(width):
-                        total += density_out[c, j] * hidden[j]
-                    code[c] = total
-                for j in range(width):
-                    hidden[j] = from_ray[r, j]
-                for c in range(1, codes):
-                    value = code[c]
-                    for j in range(width):
-                        hidden[j] += value * colour_in[c - 1, j]
-                second[:] = _ZERO
-                for i in range(width):
-                    value = max(hidden[i], _ZERO)
-                    for j in range(width):
-                        second[j] += value * colour_between[i, j]
-                raw0 = raw1 = raw2 = _ZERO
-                for j in range(width):
-                    value = max(second[j], _ZERO)
-                    raw0 += colour_out[0, j] * value
-                    raw1 += colour_out[1, j] * value
-                    raw2 += colour_out[2, j] * value
-                red += weight / (_ONE + np.float32(math.exp(-raw0)))
-                green += weight / (_ONE + np.float32(math.exp(-raw1)))
-                blue += weight / (_ONE + np.float32(math.exp(-raw2)))
+            waiting += weight
+            if waiting > _FAINT:
+                seen0, seen1, seen2 = _colour(r, hidden, layers, code, second)
+                red += waiting * seen0
+                green += waiting * seen1
+                blue += waiting * seen2
+                waiting = _ZERO
             remaining *= passed
             if remaining < _SPENT:
                 break
-        colours[r, 0], colours[r, 1], colours[r, 2] = red, green, blue
+        colours[r, 0] = red + waiting * seen0
+        colours[r, 1] = green + waiting * seen1
+        colours[r, 2] = blue + waiting * seen2
+        opacities[r] = _ONE - remaining
+        depths[r] = depth
+
+
+@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+def walk(  # type: ignore[no-untyped-def]
+    origins, directions, radii, near, far, occupied, full, step, most,
+    field, layers, colours, opacities, depths,
+):  # fmt: skip
+    """`look` at the samples that `march_kernels.fill` would give with shifts of half a step."""
+    inputs, width = field[7].shape
+    codes = layers[1].shape[1]
+    count = origins.shape[0]
+    for number in prange(count):
+        r = _spread(np.int64(number), count)
+        remaining = _ONE
+        red = green = blue = depth = waiting = _ZERO
+        seen0 = seen1 = seen2 = _ZERO  # the newest colour
+        if near[r] < far[r]:
+            feature, code = np.empty(inputs, np.float32), np.empty(codes, np.float32)
+            hidden, second = np.empty(width, np.float32), np.empty(width, np.float32)
+            between = march_kernels.apart(directions, r, step)
+            place = near[r] / between + _HALF
+            last = far[r] / between
+            taken = 0
+            while place < last and taken < most and remaining >= _SPENT:
+                t = place * between
+                x, y, z = march_kernels.point(origins, directions, r, t)
+                skipped = march_kernels.empty(x, y, z, t, origins, directions, r, occupied, full, between)
+                if skipped == 0:
+                    skipped = 1
+                    x, y, z = march_kernels.within(x), march_kernels.within(y), march_kernels.within(z)
+                    spread = _HALF * radii[r] * t * _HALF
+                    density = density_kernels.density(x, y, z, spread, field, feature, hidden)
+                    passed = np.float32(math.exp(-density * step))
+                    weight = remaining * (_ONE - passed)
+                    depth += weight * t
+                    waiting += weight
+                    if waiting > _FAINT:
+                        seen0, seen1, seen2 = _colour(r, hidden, layers, code, second)
+                        red += waiting * seen0
+                        green += waiting * seen1
+                        blue += waiting * seen2
+                        waiting = _ZERO
+                    remaining *= passed
+                place += np.float32(skipped)
+                taken += skipped
+        colours[r, 0] = red + waiting * seen0
+        colours[r, 1] = green + waiting * seen1
+        colours[r, 2] = blue + waiting * seen2
         opacities[r] = _ONE - remaining
         depths[r] = depth

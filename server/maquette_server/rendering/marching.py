@@ -6,16 +6,19 @@ enters the field and is shifted by a random part of a step while training, by ha
 come ray by ray ("packed"): those of ray r are `offsets[r]` to `offsets[r + 1]`.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..fields import grid
 from ..fields.domain import Domain
 from .rays import Rays
 
 MOST = 1024  # samples of one ray
+SPENT = 1e-3  # of a ray's light: where less is left, it may end
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,26 @@ class Samples:
         return len(self.points)
 
 
-def march(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, step: float) -> Samples:
+def march(
+    rays: Rays,
+    shifts: Tensor,
+    occupied: Tensor,
+    domain: Domain,
+    step: float,
+    lit: grid.GridField | None = None,
+) -> Samples:
     """The samples of rays (in the field's frame) that lie in occupied cells.
 
     shifts: [R], parts of a step in 0..1.  occupied: bool [G, G, G] over the unit cube, axes x, y, z.
-    step: length in the field's frame. Raises ValueError for a field without bounds.
+    step: length in the field's frame.  lit: the field whose light ends rays: see `lit_ones`.
+    Raises ValueError for a field without bounds.
     """
     if domain.unbounded:
         raise ValueError("only a bounded field is stepped through evenly")
     if rays.device.type == "cpu":
-        return _compiled(rays, shifts, occupied, step)
-    return on_lattice(rays, shifts, occupied, domain, step)
+        return _compiled(rays, shifts, occupied, step, lit)
+    found = on_lattice(rays, shifts, occupied, domain, step)
+    return found if lit is None else lit_ones(found, lit)
 
 
 def on_lattice(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, step: float) -> Samples:
@@ -68,6 +80,27 @@ def on_lattice(rays: Rays, shifts: Tensor, occupied: Tensor, domain: Domain, ste
     return Samples(unit[kept], spreads, t[kept], lengths, ray, offsets)
 
 
+@torch.no_grad()
+def lit_ones(samples: Samples, field: grid.GridField) -> Samples:
+    """The samples in front of which SPENT of their ray's light or more is left.
+
+    What is behind them changes no colour, and it learns nothing (arXiv:2201.05989, appendix E.1).
+    """
+    thickness = (grid.density(field.code(samples.points, samples.spreads)) * samples.lengths).double()
+    before = thickness.cumsum(0) - thickness
+    before = before - torch.cat([before, before.new_zeros(1)])[samples.offsets[:-1]][samples.rays]
+    kept = before < -math.log(SPENT)
+    counts = torch.zeros_like(samples.offsets[1:]).index_add(0, samples.rays, kept.long())
+    return Samples(
+        samples.points[kept],
+        samples.spreads[kept],
+        samples.places[kept],
+        samples.lengths[kept],
+        samples.rays[kept],
+        torch.cat([counts.new_zeros(1), counts.cumsum(0)]),
+    )
+
+
 def span(rays: Rays) -> tuple[Tensor, Tensor]:
     """t between which the rays are within their near and far and in the cube -1..1; [R] each."""
     # directions are as long as the frame is fine
@@ -79,22 +112,28 @@ def span(rays: Rays) -> tuple[Tensor, Tensor]:
     return near, far
 
 
-def _compiled(rays: Rays, shifts: Tensor, occupied: Tensor, step: float) -> Samples:
+def _compiled(
+    rays: Rays, shifts: Tensor, occupied: Tensor, step: float, lit: grid.GridField | None
+) -> Samples:
     from . import march_kernels
 
-    near, far = span(rays)
-    given = [
+    origins, directions, radii, near, far, shift = (
         np.ascontiguousarray(each.numpy(), np.float32)
-        for each in (rays.origins, rays.directions, rays.radii, near, far, shifts)
-    ]
-    settings = (occupied.numpy(), np.float32(step), MOST)
+        for each in (rays.origins, rays.directions, rays.radii, *span(rays), shifts)
+    )
+    walk = (occupied.numpy(), march_kernels.blocks(occupied.numpy()), np.float32(step), MOST)
     counts = np.empty(len(rays), np.int64)
-    march_kernels.count(*given, *settings, counts)
+    if lit is None:
+        march_kernels.count(origins, directions, near, far, shift, *walk, counts)
+    else:
+        ending = (lit.arrays, np.float32(SPENT))
+        march_kernels.count_lit(origins, directions, radii, near, far, shift, *walk, *ending, counts)
     offsets = np.zeros(len(rays) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     total = int(offsets[-1])
     points = np.empty((total, 3), np.float32)
     spreads, places, lengths = (np.empty(total, np.float32) for _ in range(3))
     ray = np.empty(total, np.int64)
-    march_kernels.fill(*given, *settings, offsets, points, spreads, places, lengths, ray)
-    return Samples(*(torch.from_numpy(each) for each in (points, spreads, places, lengths, ray, offsets)))
+    out = (points, spreads, places, lengths, ray)
+    march_kernels.fill(origins, directions, radii, near, far, shift, *walk, offsets, *out)
+    return Samples(*(torch.from_numpy(each) for each in (*out, offsets)))

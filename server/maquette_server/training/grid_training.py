@@ -26,7 +26,7 @@ _STEADY = 0.3  # share of the training at the full learning rate; then it falls 
 class Settings:
     """How a grid field learns."""
 
-    samples: int = 16384  # of a step, on average
+    samples: int  # of a step, on average
     table_rate: float = 1e-2
     network_rate: float = 5e-3
     last_rate: float = 0.03  # of the first

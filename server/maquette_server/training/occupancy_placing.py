@@ -17,6 +17,7 @@ from ..rendering.rays import Rays
 
 _LOOK_EVERY = 16  # steps between two looks at the occupancy
 _FEWEST, _MOST = 128, 16384  # rays of a step
+_LIT_FROM = 200  # steps: before, nothing is so dense that it hides what is behind it
 _CELLS = 64  # of the occupancy along an axis
 
 
@@ -43,8 +44,9 @@ class OccupancyPlacing:
 
     def place(self, rays: Rays, step: int, random: torch.Generator) -> marching.Samples:
         """On a lattice with a random beginning."""
+        lit = self._field if step >= _LIT_FROM else None
         shifts = torch.rand(len(rays), generator=random, device=rays.device)
-        found = marching.march(rays, shifts, self.occupancy.occupied, self._domain, self._step)
+        found = marching.march(rays, shifts, self.occupancy.occupied, self._domain, self._step, lit)
         wanted = 0.8 * self.rays + 0.2 * self.rays * self._samples / max(len(found), 1)
         self.rays = int(min(_MOST, max(_FEWEST, wanted)))
         return found

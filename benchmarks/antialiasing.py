@@ -1,34 +1,39 @@
-"""What a field shows at sizes of 1, 1/2, 1/4 and 1/8, with one ray a pixel, when it has learnt from all four.
+"""What a field shows at sizes of 1, 1/2, 1/4 and 1/8 when it has learnt from all four.
 
 Pictures of lego at 80, 40, 20 and 10 px: means of those of 400 px, premultiplied and rounded once. A field
-with the pixel's *footprint* stands beside the same field without it, on the same pixels, and beside one that
-has learnt from the full size alone; all have the same seconds. For the grid the footprint is the fading of
-levels and whatever else its `smooth` stands for; for mip-NeRF the integrated encoding (else that of the mean
-alone, as in its ablation), and the weights of the loss by a pixel's area hold for both. PSNR is the mean over
-25 test views of each size; the median over seeds, with quartiles.
+that knows the pixel's *footprint* stands beside the same field that does not, on the same pixels, and beside
+one that has learnt from the full size alone; all have the same number of steps, so that a machine's speed and
+load do not matter. PSNR is the mean over 25 test views of each size; the median over seeds, with quartiles.
+
+The grid takes the footprint as `maquette reconstruct` does: a pixel is the mean of as many rays as make them
+fine enough for the finest pictures (2 x 2 at full size, 8 x 8 at most), and levels finer than a ray fade.
+Without it a pixel is one ray through its middle. mip-NeRF has one cone a pixel; without the footprint it
+encodes the mean alone, as in its ablation, and the loss counts pixels by their area either way.
 """
 
 import dataclasses
+import math
 import os
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from maquette_server.datasets import multiscale, opening, pictures
 from maquette_server.datasets.base import DataSet
-from maquette_server.fields import mip
+from maquette_server.fields import grid, mip
 from maquette_server.media import png
-from maquette_server.methods.reconstruct import ReconstructParams, learners, learning
+from maquette_server.methods.reconstruct import ReconstructParams, grid_learner, learners, learning
 from maquette_server.training import mip_presets
 
 from benchmarks import captures, frame, trials
 
-TITLE = "Pictures smaller than those learnt from: aliasing"
+TITLE = "Pictures of several sizes: aliasing"
 SIDE, LEVELS = 80, 4  # pixels of the full size; sizes
 SHARES = ("full size", "1/2", "1/4", "1/8")
-SECONDS = {"grid": 120.0, "mip": 240.0}  # of each field
+STEPS = {"grid": 4000, "mip": 3000}  # of each field
 SEEDS = (0, 1, 2)
 GOALS = (None, 36.0, 38.0, 40.0)  # dB, of the grid with footprint
 LOST = 0.3  # dB at full size, at most
@@ -37,10 +42,10 @@ Way = Callable[[int], trials.Make]  # of a seed
 
 
 def run(
-    seconds: dict[str, float] | None = None, seeds: Sequence[int] = SEEDS, most_views: int | None = None
+    steps: dict[str, int] | None = None, seeds: Sequence[int] = SEEDS, most_views: int | None = None
 ) -> list[frame.Figure | frame.Series]:
     """PSNR by size of grid and mip-NeRF. most_views: of each size, to try the benchmark out."""
-    seconds = SECONDS if seconds is None else seconds
+    steps = STEPS if steps is None else steps
     trials.threads(min(2, os.cpu_count() or 1))
     whole = opening.read(sizes())
     held_out = by_level(whole, most_views)
@@ -57,35 +62,35 @@ def run(
         "encoding of the mean": lambda seed: a_mip(everything, seed, integrate=False),
     }
     for kind, ways in (("grid", grids), ("mip", mips)):
-        if kind not in seconds:
+        if kind not in steps:
             continue
         table = {}
         for name, way in ways.items():
-            table[name] = row(way, seconds[kind], seeds, held_out)
+            table[name] = row(way, steps[kind], seeds, held_out)
             print(f"  {kind}, {name}: {[round(statistics.median(each), 2) for each in table[name]]}")
-        found += figures(kind, table, seconds[kind])
+        found += figures(kind, table, steps[kind])
         found.append(plot(kind, table))
     return found
 
 
 def row(
-    way: Way, seconds: float, seeds: Sequence[int], held_out: Sequence[Sequence[trials.View]]
+    way: Way, steps: int, seeds: Sequence[int], held_out: Sequence[Sequence[trials.View]]
 ) -> list[list[float]]:
     """PSNR by size, and of every seed."""
     found: dict[int, list[float]] = defaultdict(list)
     for seed in seeds:
-        learner, _ = trials.learn(way(seed), seconds)
+        learner = trials.learnt(way(seed), steps)
         for level, views in enumerate(held_out):
             found[level].append(trials.measured(learner, views).psnr)
     return [found[level] for level in range(len(held_out))]
 
 
-def figures(kind: str, table: dict[str, list[list[float]]], seconds: float) -> list[frame.Figure]:
+def figures(kind: str, table: dict[str, list[list[float]]], steps: int) -> list[frame.Figure]:
     """The rows of a field's table; the goals are those of the grid."""
     found = []
     for name, by_size in table.items():
         for share, values, goal in zip(SHARES, by_size, GOALS, strict=True):
-            one = frame.median(f"{kind}, {name}, {seconds:g} s, {share}", "dB", values)
+            one = frame.median(f"{kind}, {name}, {steps} steps, {share}", "dB", values)
             if kind == "grid" and name == WITH and goal is not None:
                 one = dataclasses.replace(one, goal=goal, least=True)
             found.append(one)
@@ -138,13 +143,18 @@ def by_level(whole: DataSet, most: int | None) -> list[list[trials.View]]:
 
 
 def plain_grid(capture: learning.Capture, seed: int) -> trials.Make:
-    """The usual grid, for which a pixel has no size."""
-    usual = trials.maker(capture, seed=seed)
+    """The usual grid, for which a pixel has no size: always one ray, through its middle."""
+    usual, usual_settings = trials.maker(capture, seed=seed), grid.Settings
+
+    def settings(**given: Any) -> grid.Settings:
+        return usual_settings(**{**given, "smooth": False})
 
     def make(progress: trials.Progress) -> learners.Learner:
-        learner = usual(progress)
-        learner.field.settings = dataclasses.replace(learner.field.settings, smooth=False)
-        return learner
+        with (
+            mock.patch.object(grid_learner.grid, "Settings", settings),
+            mock.patch.object(grid_learner, "_SPLIT_FROM", math.inf),
+        ):
+            return usual(progress)
 
     return make
 

@@ -98,7 +98,7 @@ def maker(
     chosen = params or ReconstructParams()
 
     def make(progress: Progress) -> learners.Learner:
-        space = spaces.of(capture.dataset, capture.frames, capture.pictures, chosen.bounds)
+        space = space_of(capture, chosen)
         found: learners.Learner = learners.start(capture, space, chosen, progress, seed, torch.device(device))
         return found
 
@@ -117,7 +117,10 @@ def learn(
     tell: hears the seconds so far and the field at each of the marks below `seconds`; that takes no time.
     wait: until the device has done what it was given.
     """
-    make(lambda step: 0.0).advance(0)  # what is compiled is loaded before the clock starts
+    first = make(lambda step: 1.0)
+    for step in (0, 1 << 20):  # what is compiled, for early steps and for late ones, is loaded before
+        first.advance(step)
+    del first
     wait()
     clock = learning.Budget(None, seconds)
     clock.begin()
@@ -135,6 +138,14 @@ def learn(
             clock.begin()
     wait()
     return learner, steps
+
+
+def learnt(make: Make, steps: int) -> learners.Learner:
+    """A field after so many steps, however long they take."""
+    learner = make(lambda step: step / steps)
+    for step in range(steps):
+        learner.advance(step)
+    return learner
 
 
 def measured(
@@ -156,7 +167,17 @@ def measured(
 
 def depths(capture: learning.Capture, params: ReconstructParams | None = None) -> tuple[float, float]:
     """Near and far of a place without bounds, for `measured`."""
-    space = spaces.of(
-        capture.dataset, capture.frames, capture.pictures, (params or ReconstructParams()).bounds
-    )
+    space = space_of(capture, params or ReconstructParams())
     return space.near, space.far
+
+
+def space_of(capture: learning.Capture, params: ReconstructParams) -> spaces.Space:
+    """The room that `maquette reconstruct` would find."""
+    return spaces.of(
+        capture.dataset,
+        capture.frames,
+        capture.pictures,
+        params.bounds,
+        forward=params.field == "mip",
+        known=capture.known,
+    )

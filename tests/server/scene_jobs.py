@@ -112,4 +112,5 @@ def make_quick(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(grid_training, "Settings", settings)
     patch.setattr(occupancy_placing, "_FEWEST", 32)
     patch.setattr(occupancy_placing, "_CELLS", 32)
+    patch.setattr(occupancy_placing, "_LIT_FROM", 10)
     patch.setattr(space, "_OBJECT_STEPS", 96)

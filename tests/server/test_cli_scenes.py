@@ -1,11 +1,13 @@
 """`maquette reconstruct`, `evaluate` and `render` from the real command line: files, reports, refusals."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from maquette_server.cameras import path_file, paths
 from maquette_server.cameras.pinhole import Pinhole
 from maquette_server.cli.app import app
 from maquette_server.media import exr, png, video
+from maquette_server.methods import base
+from maquette_server.rendering.posed import Posed
+from maquette_server.scenes import runtime
 from maquette_wire.errors import UserError
 from typer.testing import CliRunner
 
@@ -348,6 +353,86 @@ def test_transparency_is_kept_when_wished(rendered) -> None:
     over = clear[..., :3] * alpha + 255 * (1 - alpha)
     assert float(np.abs(over - plain[..., :3]).max()) < 2.5
     assert clear[..., 3].min() < 255
+
+
+def test_a_film_shows_the_background_where_pictures_are_transparent(scene: Path, tmp_path: Path) -> None:
+    films, warnings = [], []
+    for transparent in (False, True):
+        job = scene_jobs.of_scene(
+            "render",
+            scene,
+            tmp_path / "store",
+            warnings=warnings,
+            path="test",
+            video=True,
+            transparent=transparent,
+        )
+        assert not warnings
+        films.append(scene_jobs.files(scene_jobs.finish("render", job))["render.mp4"])
+    assert films[0] == films[1]
+    ((code, sentence),) = warnings
+    assert code == "params.ignored"
+    assert "background" in sentence
+
+
+@pytest.mark.parametrize("depth", [False, True])
+def test_a_long_film_takes_no_more_memory_than_a_short_one(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depth: bool
+) -> None:
+    def plain(self: runtime.Scene, camera: Posed) -> Generator[None, None, runtime.Frame]:
+        shape = (camera.lens.height, camera.lens.width)
+        yield
+        return runtime.Frame(np.full((*shape, 3), 0.5, np.float32), *np.ones((2, *shape), np.float32))
+
+    def most(frames: int) -> int:
+        options = {"path": "turntable", "frames": frames, "width": 200, "video": True, "depth": depth}
+        job = scene_jobs.of_scene("render", scene, tmp_path / "store", **options)
+        held = []
+
+        def watch(step: base.Step) -> None:
+            if step.stage == "render":
+                held.append(tracemalloc.get_traced_memory()[0])
+
+        films = scene_jobs.files(scene_jobs.finish("render", job, watch))
+        assert all(video.describe(io.BytesIO(film)).count == frames for film in films.values())
+        assert len(films) == 1 + depth
+        return max(held) - held[0]
+
+    monkeypatch.setattr(runtime.Scene, "tiles", plain)
+    monkeypatch.setattr(runtime.Scene, "some_depths", lambda self, camera, count: np.ones(count, np.float32))
+    tracemalloc.start()
+    try:
+        most(2)  # what is made once
+        short, long = most(6), most(40)
+    finally:
+        tracemalloc.stop()
+    assert long < short + 10 * 200 * 200  # a picture of the film has 120,000 bytes, one of depths 160,000
+
+
+def test_a_film_that_is_given_up_ends_in_order(scene: Path, tmp_path: Path) -> None:
+    job = scene_jobs.of_scene("render", scene, tmp_path / "store", path="train", video=True, depth=True)
+    steps = scene_jobs.METHODS["render"].load_run()(job)
+    for step in steps:
+        if step.step == 2:
+            break
+    steps.close()
+
+
+def test_what_no_film_shows_is_refused_before_anything_is_rendered(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime.Scene, "tiles", None)  # nobody calls it
+    cameras = [Pinhole.from_fov(pose, 0.8, 30 + 2 * i, 20) for i, pose in enumerate(ball_captures.poses(3))]
+    given = captures_of(paths.CameraPath([(camera, None) for camera in cameras], 12.0))
+    for options, says in (
+        ({"path": "given", "cameras": given}, "several sizes"),
+        ({"path": "test", "width": video.MAX_SIDE + 2, "height": 4}, "too large"),
+    ):
+        with pytest.raises(UserError, match=says) as caught:
+            scene_jobs.finish(
+                "render", scene_jobs.of_scene("render", scene, tmp_path / "store", video=True, **options)
+            )
+        assert caught.value.code == "params.bad"
 
 
 def test_what_a_scene_has_not_is_refused(rendered, scene: Path, tmp_path: Path) -> None:

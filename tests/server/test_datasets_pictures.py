@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from maquette_server.cameras.lens import Lens
-from maquette_server.datasets import pictures
+from maquette_server.datasets import pictures, reducing
 from maquette_server.datasets.base import Frame
 from maquette_wire.errors import UserError
 from PIL import Image
@@ -142,9 +142,25 @@ def test_masks_of_any_coding_and_size(tmp_path: Path) -> None:
     Image.fromarray(large.astype(np.uint8) * 255).save(tmp_path / "large.jpg", quality=80)
     noisy = frame(path, mask=tmp_path / "large.jpg")
     np.testing.assert_array_equal(pictures.load_mask(noisy), kept)
-    np.testing.assert_array_equal(pictures.load_mask(noisy, WIDTH * 8, HEIGHT * 8), large)
+    whole = replace(noisy, lens=noisy.lens.resized(WIDTH * 8, HEIGHT * 8))
+    np.testing.assert_array_equal(pictures.load_mask(whole), large)
     dark = captures.save(tmp_path / "dark.png", np.zeros((HEIGHT, WIDTH), np.uint8))
     assert not np.any(pictures.load_mask(frame(path, mask=dark)))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 5])
+def test_a_mixed_pixel_is_known_where_all_that_is_in_it_is(tmp_path: Path, factor: int) -> None:
+    path = captures.save(tmp_path / "a.png", captures.noise())
+    kept = np.random.default_rng(2).random((HEIGHT, WIDTH)) > 0.05
+    mask = captures.save(tmp_path / "m.png", kept.astype(np.uint8) * 255)
+    found = pictures.load_mask(frame(path, mask=mask), factor)
+    assert found is not None
+    assert found.shape == reducing.reduced(pictures.load(frame(path)), factor).shape[:2]
+    for row, column in np.ndindex(found.shape):
+        block = kept[row * factor :, column * factor :][:factor, :factor]
+        assert found[row, column] == block.all(), "the blocks are those of the picture, cut off alike"
+    assert found.any()
+    assert not found.all()
 
 
 def test_a_mask_of_another_shape_or_place_is_refused(tmp_path: Path) -> None:

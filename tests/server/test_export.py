@@ -6,8 +6,9 @@ tiny, huge or shifted.
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -67,6 +68,16 @@ class BallScene(GridScene):
 
     def _compiled(self, rays: Rays, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self.composited(self.sampler.samples(rays), basis)
+
+
+class RecordingScene(BallScene):
+    """Remembers the footprints with which its densities are asked for."""
+
+    spreads: ClassVar[set[float]] = set()
+
+    def densities(self, points: Tensor, spread: float) -> Tensor:
+        self.spreads.add(spread)
+        return super().densities(points, spread)
 
 
 def scene(
@@ -263,6 +274,38 @@ def test_of_a_scene_without_bounds_the_middle_is_exported_and_that_is_said() -> 
     assert warnings == ["scene.cropped"]
     assert np.abs(mesh.vertices[:, 2]).max() < 2 / CELLS  # the ground alone: no walls where the cube ends
     assert np.abs(mesh.vertices[:, :2]).max() == pytest.approx(1, abs=2 / CELLS)
+
+
+SPREAD = 2.5 * np.hypot(1, 0.4) / (np.sqrt(12) * 70)  # of a camera of `scene`, in the field's frame
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda cameras: cameras, SPREAD),
+        (lambda cameras: [*cameras, *(_resized(one, 8, split="test") for one in cameras * 2)], SPREAD),
+        (lambda cameras: [_resized(one, 2.0**-level) for one in cameras for level in range(4)], SPREAD),
+        (lambda cameras: [_resized(cameras[0], 1.01), *(_resized(one, 1) for one in cameras[1:])], SPREAD),
+        (lambda cameras: [_resized(one, 1, split="test") for one in cameras], 0.0),
+    ],
+    ids=["one size", "fine pictures held out", "multi-scale", "one cropped", "nothing learnt"],
+)
+@pytest.mark.parametrize("reduce", [1, 4])
+def test_densities_are_those_of_a_pixel_that_was_learnt(change: Any, expected: float, reduce: int) -> None:
+    plain = scene(Balls(((0.0, 0.0, 0.0), RADIUS)), (0.3, 0.2, -0.1), 0.5)
+    view = RecordingScene(plain.field.field, plain.field.sampler)  # type: ignore[attr-defined]
+    record = msgspec.structs.replace(plain.record, reduce=reduce)
+    RecordingScene.spreads.clear()
+    surface(runtime.Scene(record, tuple(change(list(plain.cameras))), view))
+    assert list(RecordingScene.spreads) == [pytest.approx(reduce * expected, rel=1e-6)]
+
+
+def _resized(camera: folder.CameraRecord, factor: float, split: Any = "train") -> folder.CameraRecord:
+    """With so many times the pixels along a side, of the same view."""
+    sizes = {"w": round(camera.w * factor), "h": round(camera.h * factor)}
+    focal = {"fl_x": camera.fl_x * factor, "fl_y": camera.fl_y * factor}
+    centre = {"cx": camera.cx * factor, "cy": camera.cy * factor}
+    return msgspec.structs.replace(camera, split=split, **sizes, **focal, **centre)
 
 
 def test_an_empty_field_is_refused() -> None:

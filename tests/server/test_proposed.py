@@ -22,7 +22,9 @@ class Shell(Proposal):
         self._radius, self._thickness = radius, thickness
 
     def forward(self, points: Tensor) -> Tensor:
-        away = DOMAIN.frame(points.clamp(1e-6, 1 - 1e-6)).norm(dim=-1)
+        contracted = points.clamp(1e-6, 1 - 1e-6) * 4 - 2
+        largest = contracted.abs().amax(-1, keepdim=True).clamp(min=1)
+        away = (contracted / largest / (2 - largest)).norm(dim=-1)
         return 50.0 * ((away - self._radius).abs() < self._thickness).float()
 
 

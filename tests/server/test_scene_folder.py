@@ -1,5 +1,6 @@
 """A scene's folder: what a reconstruction wrote renders the same when it is read; what is damaged is told."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,10 +17,10 @@ import torch
 from maquette_server.cameras.lens import Lens
 from maquette_server.fields.domain import Domain
 from maquette_server.media import png
-from maquette_server.rendering import seen
-from maquette_server.rendering.posed import Posed
+from maquette_server.rendering import grid_render, mip_render, seen
+from maquette_server.rendering.posed import CameraRays, Posed
 from maquette_server.rendering.rays import Rays
-from maquette_server.scenes import folder, runtime
+from maquette_server.scenes import folder, grid_weights, runtime
 from maquette_server.scenes.files import SceneFiles
 from maquette_wire.errors import UserError
 
@@ -151,9 +152,16 @@ def test_a_job_says_that_a_checkpoint_was_damaged(scene: Path, tmp_path: Path) -
 
 
 def test_without_any_readable_checkpoint_it_is_refused(scene: Path) -> None:
-    for path in (newest(scene), newest(scene, 1)):
-        path.write_bytes(b"nothing")
-    assert "none of its checkpoints" in refusal(scene).sentence
+    newest(scene, 1).write_bytes(b"nothing")
+    path = newest(scene)
+    tensors = safetensors.torch.load(path.read_bytes())
+    tensors["field.grid.table"][5, 0] = float("nan")
+    path.write_bytes(safetensors.torch.save(tensors))
+    said = refusal(scene).sentence
+    assert said.endswith("none of its checkpoints can be read (of the newest: weights are not finite).")
+    del tensors["field.grid.table"]
+    path.write_bytes(safetensors.torch.save(tensors))
+    assert "'field.grid.table' is missing" in refusal(scene).sentence
     shutil.rmtree(scene / "checkpoints")
     assert "no checkpoint" in refusal(scene).sentence
 
@@ -184,6 +192,9 @@ def test_a_folder_without_its_records_is_no_scene(scene: Path, file: str) -> Non
         ("scene.json", lambda record: record["field_from_scene"][0].__setitem__(1, 0.5), "moved and scaled"),
         ("scene.json", lambda record: record["field"]["settings"].update(width="wide"), "checkpoints"),
         ("scene.json", lambda record: record["field"].update(settings={}), "checkpoints"),
+        ("scene.json", lambda record: record["field"].update(step=0), "0 apart"),
+        ("scene.json", lambda record: record["field"].update(step=-0.25), "-0.25 apart"),
+        ("scene.json", lambda record: record["field"]["settings"]["grid"].update(levels=10**5), "too large"),
         ("cameras.json", lambda record: record["frames"][0].update(w=0), "cameras.json"),
         ("cameras.json", lambda record: record["frames"][1].update(camera_model="opencv"), "distortion"),
     ],
@@ -192,6 +203,35 @@ def test_records_that_are_not_as_they_should_be_are_refused(
     scene: Path, file: str, change, says: str
 ) -> None:
     assert says in refusal(changed(scene, file, change)).sentence
+
+
+@pytest.mark.parametrize("step", [0.0, -0.1, float("nan"), float("inf")])
+def test_samples_that_no_ray_can_have_are_refused(made: Path, step: float) -> None:
+    scene = opened(made)
+    saved = scene.record.field | {"step": step}
+    with pytest.raises(ValueError, match="apart"):
+        grid_weights.decode(saved, scene.field.domain, newest(made).read_bytes(), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"grid": {"levels": 24, "growth": 1.8, "log2_rows": 24, "features": 4096}}, "'field.grid.table' is"),
+        ({"grid": {"levels": 5_000_000, "growth": 1.0}}, "5000000 levels"),
+        ({"grid": {"levels": 7}}, "'field.grid.table' is"),
+        ({"width": 1_000_000}, "'field.density.weights.0' is"),
+    ],
+    ids=["terabytes", "levels", "one level", "network"],
+)
+def test_settings_of_other_weights_are_refused_before_any_of_their_size_are_made(
+    made: Path, change: dict, says: str
+) -> None:
+    scene = opened(made)
+    settings = scene.record.field["settings"]
+    settings = settings | change | {"grid": settings["grid"] | change.get("grid", {})}
+    saved = scene.record.field | {"settings": settings}
+    with pytest.raises(ValueError, match=says):
+        grid_weights.decode(saved, scene.field.domain, newest(made).read_bytes(), "cpu")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "one"}', b"\xff\xfe"])
@@ -230,6 +270,51 @@ def test_depths_are_those_of_the_scene_along_the_viewing_axis(made: Path) -> Non
     assert frame.colours.shape == (camera.lens.height, camera.lens.width, 3)
 
 
+class Counted:
+    """A field that remembers how many rays it was asked for at once."""
+
+    def __init__(self, field: seen.Field) -> None:
+        self.field, self.domain, self.device = field, field.domain, field.device
+        self.counts: list[int] = []
+
+    def densities(self, points: torch.Tensor, spread: float) -> torch.Tensor:
+        raise AssertionError("nobody asks for them")
+
+    def tiles(self, rays: Rays) -> Iterator[seen.Seen]:
+        self.counts.append(len(rays))
+        yield from self.field.tiles(rays)
+
+
+@pytest.mark.parametrize("lens", [ball_captures.PINHOLE, ball_captures.BARREL], ids=["plain", "barrel"])
+def test_a_picture_made_in_pieces_is_that_of_all_rays_at_once_to_the_bit(made: Path, lens: Lens) -> None:
+    scene = opened(made)
+    camera = Posed(scene.cameras[0].posed().world_from_camera, lens.resized(300, 280))
+    near, far = scene.reach(camera)
+    field = Counted(scene.field)
+    *_, frame = runtime.look(field, camera, near, far)
+    assert len(field.counts) > 1
+    assert max(field.counts) <= 1 << 16
+    rays = CameraRays([camera], field.domain, near, far).whole(0)
+    expected = seen.whole(list(scene.field.tiles(rays)))
+    assert frame is not None
+    assert np.array_equal(frame.colours.reshape(-1, 3), expected.colours.numpy())
+    assert np.array_equal(frame.opacities.reshape(-1), expected.opacities.numpy())
+    assert np.array_equal(frame.depths.reshape(-1), expected.depths.numpy())
+
+
+def test_pieces_end_where_tiles_of_every_field_do() -> None:
+    assert runtime._PIECE % grid_render.TILE == runtime._PIECE % mip_render.TILE == 0
+
+
+def test_some_depths_are_those_of_the_picture(made: Path) -> None:
+    scene = opened(made)
+    camera = scene.cameras[0].posed()
+    depths = scene.render(camera).depths.reshape(-1)
+    assert np.isfinite(depths).any()
+    np.testing.assert_array_equal(scene.some_depths(camera, 200), depths[:: len(depths) // 200])
+    np.testing.assert_array_equal(scene.some_depths(camera, 1 << 20), depths)
+
+
 class Wall:
     """A field that shows a wall across the viewing axis of a camera at the origin, three units ahead."""
 
@@ -246,7 +331,7 @@ class Wall:
 
 
 @pytest.mark.parametrize("model", ["pinhole", "opencv", "fisheye"])
-def test_depths_are_along_the_axis_whatever_the_lens(model: str) -> None:
+def test_depths_are_along_the_axis_whatever_the_lens(made: Path, model: str) -> None:
     distortion = {"pinhole": (), "opencv": (0.05, 0.0, 0.0, 0.0, 0.0, 0.0), "fisheye": (0.05, 0.0, 0.0, 0.0)}
     lens = Lens(24, 20, 12.0, 12.0, 12.0, 10.0, model, distortion[model])
     *_, frame = runtime.look(Wall(), Posed(np.eye(4), lens), 0.1, 100.0)
@@ -254,6 +339,8 @@ def test_depths_are_along_the_axis_whatever_the_lens(model: str) -> None:
     inside = np.isfinite(frame.depths)
     assert inside.mean() > 0.5
     np.testing.assert_allclose(frame.depths[inside], 3.0, rtol=1e-5)
+    some = dataclasses.replace(opened(made), field=Wall()).some_depths(Posed(np.eye(4), lens), 40)
+    np.testing.assert_array_equal(some, frame.depths.reshape(-1)[::12])
 
 
 def test_a_frame_over_a_background_is_what_alpha_says() -> None:

@@ -2,12 +2,17 @@
 
 import math
 
+import numpy as np
+import pytest
 import torch
+from maquette_server.cameras.lens import Lens
 from maquette_server.fields import grid, hash_grid
 from maquette_server.fields.domain import Domain
 from maquette_server.rendering import grid_render, splitting
 from maquette_server.rendering.occupied import OccupiedSampler
+from maquette_server.rendering.posed import CameraRays, Posed
 from maquette_server.rendering.rays import Rays
+from scipy.spatial.transform import Rotation
 
 DOMAIN = Domain((0.0, 0.0, 0.0), 1.0, False)
 
@@ -35,9 +40,9 @@ def scene(density: float) -> grid_render.GridScene:
 
 def test_the_parts_of_a_pixel_are_the_middles_of_its_quarters() -> None:
     given = rays(7)
-    parts = splitting.split(given)
-    assert len(parts) == splitting.PARTS * len(given)
-    shifts = parts.directions.view(7, splitting.PARTS, 3) - given.directions[:, None]
+    parts = splitting.split(given, given.radii / 2)
+    assert len(parts) == 4 * len(given)
+    shifts = parts.directions.view(7, 4, 3) - given.directions[:, None]
     assert torch.allclose(shifts.mean(1), torch.zeros(7, 3), atol=1e-7)
     along = torch.nn.functional.normalize(given.directions, dim=-1)
     assert float((shifts * along[:, None]).sum(-1).abs().max()) < 1e-6, "across the ray"
@@ -49,31 +54,123 @@ def test_the_parts_of_a_pixel_are_the_middles_of_its_quarters() -> None:
     assert torch.equal(parts.near, given.near.repeat_interleave(4))
 
 
-def test_drawn_parts_fill_the_disc_evenly() -> None:
+@pytest.mark.parametrize(("focal_x", "focal_y"), [(11.0, 11.0), (9.0, 14.0)])
+def test_the_parts_of_a_cameras_pixels_are_the_pixels_of_a_finer_picture(
+    focal_x: float, focal_y: float
+) -> None:
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_rotvec([0.3, -0.8, 1.9]).as_matrix()
+    pose[:3, 3] = 1.0, 2.0, 3.0
+    domain = Domain((0.5, 0.0, -1.0), 0.7, False)
+    lens = Lens(6, 4, focal_x, focal_y, 2.7, 2.2)
+    found = []
+    for one in (lens, lens.resized(18, 12)):
+        found.append(CameraRays([Posed(pose, one)], domain, 0.1, 9).whole(0))
+    whole, fine = found
+    parts = splitting.split(whole, whole.radii / 3, 3).directions.view(4, 6, 3, 3, 3)
+    # places go right, then up; rows of pictures go down
+    wanted = fine.directions.view(4, 3, 6, 3, 3).flip(1).permute(0, 2, 3, 1, 4)
+    torch.testing.assert_close(parts, wanted)
+    torch.testing.assert_close(whole.radii[0] / 3, fine.radii[0])
+
+
+def test_a_fisheyes_pixels_are_squares_across_their_rays() -> None:
+    lens = Lens(6, 4, 2.0, 2.0, 3.0, 2.0, model="fisheye", distortion=(0.0,) * 4)
+    given = CameraRays([Posed(np.eye(4), lens)], DOMAIN, 0.1, 9).whole(0)
+    assert given.sides is None
+    shifts = splitting.split(given, given.radii).directions.view(24, 4, 3) - given.directions[:, None]
+    assert float((shifts * given.directions[:, None]).sum(-1).abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize("number", [1, 3, 8])
+def test_the_parts_of_a_pixel_have_its_moments(number: int) -> None:
+    given = rays(5)
+    shifts = splitting.split(given, given.radii, number).directions.view(5, -1, 3) - given.directions[:, None]
+    width = 0.01 * math.sqrt(3)
+    between = width**2 / 12 * (1 - 1 / number**2)  # and each part has the rest within
+    assert torch.allclose(
+        shifts.square().sum(-1).mean(1), torch.full((5,), 2 * between), rtol=1e-3, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_drawn_parts_fill_the_pixel_evenly(paired: bool) -> None:
     given = rays(1)
     many = given[torch.zeros(20_000, dtype=torch.long)]
-    parts = splitting.split(many, torch.Generator().manual_seed(0))
+    radii, pairs = torch.full((20_000,), 0.003), torch.full((20_000,), paired)
+    parts = splitting.drawn(many, radii, pairs, torch.Generator().manual_seed(0))
+    shifts = (parts.directions - many.directions.repeat_interleave(4, 0)).view(-1, 4, 3)
+    one, other = splitting.across(given.directions)
+    width = 0.01 * math.sqrt(3)
+    places = torch.stack([shifts @ one[0], shifts @ other[0]], -1) / width  # -1/2..1/2
+    assert float(places.abs().max()) <= 0.5 + 1e-4
+    assert float(places.mean((0, 1)).abs().max()) < 0.005
+    assert torch.allclose(places.var((0, 1)), torch.full((2,), 1 / 12), rtol=0.02)
+    assert torch.equal(parts.radii, radii.repeat_interleave(4))
+    for half in splitting.halves(places.reshape(-1, 2)):  # of pairs each is a sample of the whole pixel
+        assert float(half.mean(0).abs().max()) < 0.005
+    first, _, _, fourth = places.unbind(1)
+    together = torch.cat([first, fourth])
+    mixed = float((together[:, 0] * together[:, 1]).mean())  # of one diagonal, if they are quarters
+    assert mixed == pytest.approx(0.0 if paired else 1 / 16, abs=0.004)
+
+
+def test_the_product_of_two_halves_errors_is_on_average_the_square_of_the_pixels() -> None:
+    """For a pattern that a pixel's few rays cannot tell from its mean."""
+    given = rays(1)
+    many = given[torch.zeros(100_000, dtype=torch.long)]
+    wide = torch.ones(100_000, dtype=torch.bool)
+    parts = splitting.drawn(many, many.radii, wide, torch.Generator().manual_seed(0))
     shifts = parts.directions - many.directions.repeat_interleave(4, 0)
-    away = shifts.norm(dim=-1) / 0.01
-    assert float(away.max()) <= 1 + 1e-4
-    assert abs(float((away < math.sqrt(0.5)).float().mean()) - 0.5) < 0.01
-    assert float(shifts.mean(0).abs().max()) < 1e-4
+    one, other = splitting.across(given.directions)
+    width = 0.01 * math.sqrt(3)
+    x, y = shifts @ one[0] / width, shifts @ other[0] / width
+    values = 0.7 + torch.sign(torch.sin(9 * x) * torch.sin(7 * y)) * 0.3  # its mean is 0.7
+    wanted = 0.6
+    first, second = splitting.halves(values)
+    product = float(((first - wanted) * (second - wanted)).mean())
+    square = float((splitting.together(values) - wanted).square().mean())
+    assert product == pytest.approx(0.01, abs=0.002)
+    assert square > 0.025
 
 
 def test_together_is_the_mean_of_every_pixels_parts() -> None:
     values = torch.arange(24.0).view(8, 3)
     assert torch.equal(splitting.together(values), torch.stack([values[:4].mean(0), values[4:].mean(0)]))
+    assert torch.equal(splitting.together(values, 8), values.mean(0)[None])
 
 
-def test_a_split_picture_is_the_mean_of_finer_ones() -> None:
-    view, given = scene(0.4), rays(30, radius=0.05)
-    split = grid_render.GridScene(view.field, view.sampler, 0.04)
-    seen = split.see(given)
-    parts = view.see(splitting.split(given))
-    assert torch.allclose(seen.colours, splitting.together(parts.colours))
-    assert torch.allclose(seen.opacities, splitting.together(parts.opacities))
+@pytest.mark.parametrize(("radius", "number"), [(0.01, 1), (0.05, 2), (0.1, 4), (0.4, 8)])
+def test_a_pixel_is_seen_by_as_many_rays_as_make_them_fine(radius: float, number: int) -> None:
+    view, given = scene(0.4), rays(30, radius)
+    finest = 0.025 * 3  # origins lie 3 from the middle
+    seen = grid_render.GridScene(view.field, view.sampler, finest).see(given)
+    radii = given.radii if number == 1 else torch.full((30,), 0.025)
+    parts = view.see(splitting.split(given, radii, number))
+    assert torch.allclose(seen.colours, splitting.together(parts.colours, number**2))
+    assert torch.allclose(seen.opacities, splitting.together(parts.opacities, number**2))
     solid = seen.opacities > 0.5
     assert bool(solid.any())
-    assert torch.equal(seen.depths[solid], parts.depths.view(-1, 4).amin(1)[solid])
-    narrow = rays(30, radius=0.03)
-    assert torch.equal(split.see(narrow).colours, view.see(narrow).colours), "a finer pixel is one ray"
+    assert torch.equal(seen.depths[solid], parts.depths.view(30, -1).amin(1)[solid])
+
+
+def test_a_pixel_is_wide_by_where_it_is_seen_from() -> None:
+    """From twice as far it covers twice as much, and is seen by twice as many rays along a side."""
+    near = rays(4, 0.02)
+    far = Rays(2 * near.origins, near.directions, near.radii, near.near, near.far)
+    assert torch.allclose(grid_render.footprints(far), 2 * grid_render.footprints(near))
+    view = grid_render.GridScene(scene(0.4).field, scene(0.4).sampler, 0.06)
+    assert (view._number(near), view._number(far)) == (1, 2)
+
+
+def test_across_is_an_orthonormal_basis() -> None:
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.randn(40, 3, generator=generator, dtype=torch.float64)
+    directions[:2] = torch.tensor([[0.0, 0, 1], [0, 0, -1]])  # the poles of the basis
+    one, other = splitting.across(directions)
+    basis = torch.stack([one, other, directions / directions.norm(dim=-1, keepdim=True)], 1)
+    torch.testing.assert_close(
+        basis @ basis.mT, torch.eye(3, dtype=torch.float64).expand(len(basis), 3, 3), atol=1e-9, rtol=0
+    )
+    with pytest.raises(ValueError, match=r"\[3\]"):
+        splitting.across(torch.zeros(3))

@@ -92,6 +92,17 @@ def test_frames_are_asked_for_one_at_a_time_and_given_one_at_a_time(tmp_path: Pa
     reading.close()
 
 
+def test_frames_can_be_added_one_by_one(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    with video.writing(file, 24) as add:
+        for picture in moving():
+            add(picture)
+    assert file.getvalue() == film(moving())
+    with pytest.raises(ValueError, match="needs a frame"), video.writing(tmp_path / "film.mp4", 24):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_film_that_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(b"an older film")

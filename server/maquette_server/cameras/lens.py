@@ -66,8 +66,13 @@ class Lens:
                 f"The focal length of the lens is {min(self.focal_x, self.focal_y):g} pixels.",
                 "State a focal length above 0, in pixels.",
             )
-        if any(self.distortion) or self.model == "fisheye":
+        if self.distorted:
             self.directions(self._border())
+
+    @property
+    def distorted(self) -> bool:
+        """Whether anything has to be undone: a fisheye, or a distortion that is not all 0."""
+        return self.model == "fisheye" or any(self.distortion)
 
     def directions(self, pixels: Floats) -> Floats:
         """Directions [..., 3] in camera axes through pixel coordinates [..., 2].

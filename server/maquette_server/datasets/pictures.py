@@ -39,17 +39,18 @@ def load(frame: Frame) -> NDArray[np.uint8]:
     return picture
 
 
-def load_mask(frame: Frame, width: int | None = None, height: int | None = None) -> NDArray[np.bool_] | None:
+def load_mask(frame: Frame, factor: int = 1) -> NDArray[np.bool_] | None:
     """The mask of a frame, bool [H, W], False where pixels are ignored; None if the frame has none.
 
     What is darker than half the mask's brightest pixel is ignored, so 0/1 masks, 0/255 masks and masks with
-    JPEG noise all work. A mask of another size but the same shape is resized to width x height (those of the
-    lens if not given), nearest pixel. Raises UserError `dataset.picture`.
+    JPEG noise all work. A mask of another size than the lens but the same shape is resized, nearest pixel.
+    factor: as of `reducing.reduced`, which mixes pixels: one is known where all those in it are.
+    Raises UserError `dataset.picture`.
     """
     if frame.mask is None:
         return None
     name = f"The mask of {frame.name!r}"
-    width, height = width or frame.lens.width, height or frame.lens.height
+    width, height = frame.lens.width, frame.lens.height
     values = _read(frame.mask, name)[..., :3].max(-1)
     rows, columns = values.shape
     if abs(columns * height - rows * width) > max(rows, columns, width, height):  # one pixel of rounding
@@ -60,7 +61,11 @@ def load_mask(frame: Frame, width: int | None = None, height: int | None = None)
     kept = values > values.max(initial=0) // 2
     down = ((np.arange(height) + 0.5) * rows / height).astype(np.intp)
     across = ((np.arange(width) + 0.5) * columns / width).astype(np.intp)
-    return kept[down[:, None], across[None, :]]
+    kept = kept[down[:, None], across[None, :]]
+    rows, columns = height // factor, width // factor
+    blocks = kept[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    known: NDArray[np.bool_] = blocks.all((1, 3))
+    return known
 
 
 def _read(path: Path, name: str) -> NDArray[np.uint8]:

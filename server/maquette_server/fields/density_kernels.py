@@ -7,9 +7,10 @@ what one point says decides about the next.
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from .grid_kernels import _rows
+from .compiling import inlined, kernel
+from .grid_kernels import rows
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
@@ -21,7 +22,7 @@ _ERF_LAST = np.float32(4 * 256)
 _ROOT_8 = np.float32(math.sqrt(8))
 
 
-@njit(inline="always")
+@inlined
 def add_product(values, matrix, total):  # type: ignore[no-untyped-def]
     """Adds values [I] times matrix [I, J] to total [J], four rows at a time: a third of the loads and stores
     that one at a time takes.
@@ -40,7 +41,7 @@ def add_product(values, matrix, total):  # type: ignore[no-untyped-def]
             total[j] += value * matrix[i, j]
 
 
-@njit(inline="always")
+@inlined
 def density(px, py, pz, spread, field, feature, hidden):  # type: ignore[no-untyped-def]
     """The density at a point of the unit cube; leaves the hidden layer in `hidden` [W].
 
@@ -56,7 +57,7 @@ def density(px, py, pz, spread, field, feature, hidden):  # type: ignore[no-unty
         ix, iy, iz = np.uint32(x), np.uint32(y), np.uint32(z)
         fx, fy, fz = x - np.float32(ix), y - np.float32(iy), z - np.float32(iz)
         gx, gy, gz = _ONE - fx, _ONE - fy, _ONE - fz
-        r0, r1, r2, r3, r4, r5, r6, r7 = _rows(
+        r0, r1, r2, r3, r4, r5, r6, r7 = rows(
             ix, iy, iz, sides[level], sizes[level], dense[level], starts[level]
         )
         w0, w1, w2, w3 = gx * gy, fx * gy, gx * fy, fx * fy
@@ -79,7 +80,7 @@ def density(px, py, pz, spread, field, feature, hidden):  # type: ignore[no-unty
     return np.float32(math.exp(min(total, _MOST_LOG_DENSITY)))
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def densities(points, spread, field, found):  # type: ignore[no-untyped-def]
     """Writes found [P] of points [P, 3], all of one spread. field: `GridField.arrays`."""
     inputs, width = field[7].shape

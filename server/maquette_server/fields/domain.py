@@ -9,7 +9,6 @@ as Nerfacto has it): x becomes (2 - 1/m) x / m. Either cube is then brought to 0
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -45,15 +44,6 @@ class Domain:
             return points * 0.5 + 0.5
         largest = points.abs().amax(-1, keepdim=True).clamp(min=1.0)
         return (2 - 1 / largest) * points / largest * 0.25 + 0.5
-
-    def frame(self, points: Tensor) -> Tensor:
-        """The inverse of `unit`. Points of an unbounded field on the cube's faces lie infinitely far away."""
-        if not self.unbounded:
-            return points * 2 - 1
-        points = points * 4 - 2
-        largest = points.abs().amax(-1, keepdim=True)
-        outside = 1 / (2 - largest).clamp(min=1e-6)
-        return torch.where(largest > 1, points / largest * outside, points)
 
     def shrinking(self, points: Tensor) -> Tensor:
         """By what a short length at points [P, 3] of the frame is multiplied in the unit cube, [P]: the

@@ -3,7 +3,7 @@
 One network turns a point's features into the density and a code, the other the code and the direction into a
 colour. Coarse levels serve all footprints; a level whose cells are smaller than the pixel's footprint fades
 out (Zip-NeRF's down-weighting, arXiv:2304.06706, section 2: the share of a Gaussian that stays in a cell), so
-that one ray a pixel sees the scene without what a pixel of that size cannot resolve.
+that a ray sees the scene without what its footprint cannot resolve.
 """
 
 import math
@@ -96,14 +96,14 @@ class GridField(torch.nn.Module):
         found: Tensor = self.density(features)
         return found
 
-    def density_at(self, points: Tensor) -> Tensor:
-        """[P] of points [P, 3] in the unit cube, for the finest footprint; on a CPU without gradient."""
+    def density_at(self, points: Tensor, spread: float = 0.0) -> Tensor:
+        """[P] of points [P, 3] in the unit cube with one spread; on a CPU without gradient."""
         if points.device.type != "cpu":
-            return density(self.code(points, torch.zeros_like(points[:, 0])))
+            return density(self.code(points, torch.full_like(points[:, 0], spread)))
         from . import density_kernels  # numba takes half a second to import
 
         found = points.new_empty(len(points))
-        density_kernels.densities(points.contiguous().numpy(), np.float32(0), self.arrays, found.numpy())
+        density_kernels.densities(points.contiguous().numpy(), np.float32(spread), self.arrays, found.numpy())
         return found
 
     @property

@@ -6,7 +6,9 @@ one level, so no two threads add to the same row and the sums do not depend on h
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from .compiling import inlined, kernel
 
 _SECOND = np.uint32(2654435761)  # primes of equation 4; the first is 1
 _THIRD = np.uint32(805459861)
@@ -14,8 +16,8 @@ _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 
 
-@njit(inline="always")
-def _rows(ix, iy, iz, side, size, dense, start):  # type: ignore[no-untyped-def]
+@inlined
+def rows(ix, iy, iz, side, size, dense, start):  # type: ignore[no-untyped-def]
     """The eight rows about a cell: bit d of a corner's number: whether it is the upper one along axis d."""
     if dense:
         step = np.uint32(side)
@@ -51,7 +53,7 @@ def _rows(ix, iy, iz, side, size, dense, start):  # type: ignore[no-untyped-def]
     return start + r0, start + r1, start + r2, start + r3, start + r4, start + r5, start + r6, start + r7
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def encode(points, table, scales, sides, starts, sizes, dense, out):  # type: ignore[no-untyped-def]
     """out [P, L F] of points [P, 3] float32 in 0..1 and the table [rows, F] float32.
 
@@ -66,7 +68,7 @@ def encode(points, table, scales, sides, starts, sizes, dense, out):  # type: ig
             ix, iy, iz = np.uint32(x), np.uint32(y), np.uint32(z)
             fx, fy, fz = x - np.float32(ix), y - np.float32(iy), z - np.float32(iz)
             gx, gy, gz = _ONE - fx, _ONE - fy, _ONE - fz
-            r0, r1, r2, r3, r4, r5, r6, r7 = _rows(
+            r0, r1, r2, r3, r4, r5, r6, r7 = rows(
                 ix, iy, iz, sides[level], sizes[level], dense[level], starts[level]
             )
             w0, w1, w2, w3 = gx * gy, fx * gy, gx * fy, fx * fy
@@ -76,7 +78,7 @@ def encode(points, table, scales, sides, starts, sizes, dense, out):  # type: ig
                 out[p, level * features + f] = gz * low + fz * high
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def add_gradient(points, gradient, scales, sides, starts, sizes, dense, order, total):  # type: ignore[no-untyped-def]
     """Adds to `total` [rows, F] what `gradient` [P, L F], of `encode`'s result, means for the table.
 
@@ -94,7 +96,7 @@ def add_gradient(points, gradient, scales, sides, starts, sizes, dense, order, t
             ix, iy, iz = np.uint32(x), np.uint32(y), np.uint32(z)
             fx, fy, fz = x - np.float32(ix), y - np.float32(iy), z - np.float32(iz)
             gx, gy, gz = _ONE - fx, _ONE - fy, _ONE - fz
-            r0, r1, r2, r3, r4, r5, r6, r7 = _rows(ix, iy, iz, side, size, is_dense, start)
+            r0, r1, r2, r3, r4, r5, r6, r7 = rows(ix, iy, iz, side, size, is_dense, start)
             w0, w1, w2, w3 = gx * gy, fx * gy, gx * fy, fx * fy
             for f in range(features):
                 low = gradient[p, level * features + f] * gz

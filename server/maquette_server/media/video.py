@@ -55,20 +55,38 @@ def write(target: Path | BinaryIO, frames: Iterable[NDArray[np.uint8]], fps: flo
     binary file open for writing and seeking. Equal frames give equal bytes. Raises ValueError for frames of
     another shape or type, and for none at all; OSError when the target cannot be written.
     """
+    count = 0
+    with writing(target, fps) as add:
+        for picture in frames:
+            add(picture)
+            count += 1
+    return count
+
+
+@contextmanager
+def writing(target: Path | BinaryIO, fps: float) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+    """`write` for who has frames one after the other: gives the function that adds one.
+
+    The film is whole when the context ends; after an exception in it a path is as it was before.
+    """
     if not 0 < fps <= FASTEST:
         raise ValueError(f"a film has more than 0 and at most {FASTEST:g} frames per second, not {fps}")
     if not isinstance(target, Path):
         # Moving the index to the front needs the file to be opened again, by its name.
         with av.open(target, "w", format="mp4") as container:
-            return _encode(container, frames, fps)
+            encoder = _Encoder(container, fps)
+            yield encoder.add
+            encoder.finish()
+        return
     part = target.with_name(target.name + ".part")
     try:
         with av.open(f"file:{part}", "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            count = _encode(container, frames, fps)
+            encoder = _Encoder(container, fps)
+            yield encoder.add
+            encoder.finish()
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
-    return count
 
 
 def describe(source: Path | BinaryIO) -> Film:
@@ -120,17 +138,26 @@ def chosen(
         raise _bad(name, "holds no frame that can be decoded")
 
 
-def _encode(container: OutputContainer, frames: Iterable[NDArray[np.uint8]], fps: float) -> int:
-    rate = Fraction(fps).limit_denominator(1001)
-    stream: VideoStream | None = None
-    shape: tuple[int, ...] = ()
-    count = 0
-    for picture in frames:
-        if stream is None:
-            shape = picture.shape
-            stream = _stream(container, shape, rate)
+class _Encoder:
+    """Adds frames to a file."""
+
+    def __init__(self, container: OutputContainer, fps: float) -> None:
+        self._container = container
+        self._rate = Fraction(fps).limit_denominator(1001)
+        self._stream: VideoStream | None = None
+        self._shape: tuple[int, ...] = ()
+        self._count = 0
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """The next frame."""
+        if self._stream is None:
+            self._shape = picture.shape
+            self._stream = _stream(self._container, self._shape, self._rate)
+        shape = self._shape
         if picture.shape != shape or picture.dtype != np.uint8:
-            raise ValueError(f"frame {count} is {picture.dtype} {picture.shape}, the first is uint8 {shape}")
+            raise ValueError(
+                f"frame {self._count} is {picture.dtype} {picture.shape}, the first is uint8 {shape}"
+            )
         even = np.pad(picture, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), "rgb24").reformat(
             format="yuv420p",
@@ -140,13 +167,15 @@ def _encode(container: OutputContainer, frames: Iterable[NDArray[np.uint8]], fps
             dst_color_range=ColorRange.MPEG,
             threads=1,
         )
-        frame.pts, frame.time_base = count, 1 / rate
-        container.mux(stream.encode(frame))
-        count += 1
-    if stream is None:
-        raise ValueError("a film needs a frame")
-    container.mux(stream.encode())
-    return count
+        frame.pts, frame.time_base = self._count, 1 / self._rate
+        self._container.mux(self._stream.encode(frame))
+        self._count += 1
+
+    def finish(self) -> None:
+        """What the encoder still holds."""
+        if self._stream is None:
+            raise ValueError("a film needs a frame")
+        self._container.mux(self._stream.encode())
 
 
 def _stream(container: OutputContainer, shape: tuple[int, ...], rate: Fraction) -> VideoStream:

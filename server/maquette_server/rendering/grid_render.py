@@ -17,6 +17,8 @@ from .rays import Rays
 from .seen import OPAQUE, Seen
 
 TILE = 4096  # rays at once
+_MOST = 8  # rays of a pixel along a side
+_SLACK = 0.25  # by how many times a ray may be wider than those learnt from
 _UNSEEN = 3e-4  # of a ray's light: samples that add less have no colour
 
 
@@ -40,7 +42,8 @@ class GridScene:
 
     field: grid.GridField
     sampler: Sampler
-    split_above: float = math.inf  # radius (`Rays.radii`) of pixels that are seen by several rays each
+    finest: float = math.inf
+    """Footprint of the rays that it has learnt from (`footprints`); wider pixels are seen by several each."""
 
     @property
     def domain(self) -> Domain:
@@ -66,13 +69,22 @@ class GridScene:
     @torch.no_grad()
     def see(self, rays: Rays) -> Seen:
         """R rays in the field's frame."""
-        if not bool((rays.radii > self.split_above).any()):
+        number = self._number(rays)
+        if number == 1:
             return self._see(rays)
-        parts = self._see(splitting.split(rays))
-        opacities = splitting.together(parts.opacities)
-        nearest = parts.depths.view(-1, splitting.PARTS).amin(1)
+        fine = self.finest / rays.origins.norm(dim=-1).clamp(min=1e-6)
+        parts = self._see(splitting.split(rays, torch.minimum(rays.radii / number, fine), number))
+        opacities = splitting.together(parts.opacities, number**2)
+        nearest = parts.depths.view(-1, number**2).amin(1)
         depths = torch.where(opacities > OPAQUE, nearest, torch.inf)
-        return Seen(splitting.together(parts.colours), opacities, depths)
+        return Seen(splitting.together(parts.colours, number**2), opacities, depths)
+
+    def _number(self, rays: Rays) -> int:
+        """How many rays along a side a pixel is seen by."""
+        if not len(rays) or math.isinf(self.finest):
+            return 1
+        wider = float(footprints(rays).median()) / self.finest
+        return min(_MOST, max(1, math.ceil(wider - _SLACK)))
 
     def _see(self, rays: Rays) -> Seen:
         directions = torch.nn.functional.normalize(rays.directions, dim=-1)
@@ -128,6 +140,11 @@ class GridScene:
         """`see` in pieces of TILE rays, in order."""
         for part in rays.chunks(TILE):
             yield self.see(part)
+
+
+def footprints(rays: Rays) -> Tensor:
+    """Radii [R] of rays in the field's frame where they pass its middle."""
+    return rays.radii * rays.origins.norm(dim=-1)
 
 
 def _array(values: Tensor) -> NDArray[Any]:

@@ -8,9 +8,10 @@ a lookup and a small network, or nothing. torch computes all of everything for a
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ..fields import density_kernels
+from ..fields.compiling import inlined, kernel
 from . import march_kernels
 
 _HALF = np.float32(0.5)
@@ -20,7 +21,7 @@ _SPENT = np.float32(1e-3)  # of a ray's light: where less is left, the ray ends
 _FAINT = np.float32(1 / 256)  # of a ray's light: what adds up to less has the colour of what comes next
 
 
-@njit(inline="always")
+@inlined
 def _spread(number, count):  # type: ignore[no-untyped-def]
     """A permutation of 0..count - 1 that takes every 16th in turn: threads get runs of numbers, and pictures
     have much in one place and nothing in another.
@@ -31,7 +32,7 @@ def _spread(number, count):  # type: ignore[no-untyped-def]
     return number // short + 16 * (number % short)
 
 
-@njit(inline="always")
+@inlined
 def _colour(r, hidden, layers, code, second):  # type: ignore[no-untyped-def]
     """Red, green and blue of a point, from the density's hidden layer [W], which is lost.
 
@@ -62,7 +63,7 @@ def _colour(r, hidden, layers, code, second):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def look(  # type: ignore[no-untyped-def]
     points, spreads, places, lengths, offsets, field, layers, colours, opacities, depths
 ):
@@ -104,7 +105,7 @@ def look(  # type: ignore[no-untyped-def]
         depths[r] = depth
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def walk(  # type: ignore[no-untyped-def]
     origins, directions, radii, near, far, occupied, full, step, most,
     field, layers, colours, opacities, depths,

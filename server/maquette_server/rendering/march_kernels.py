@@ -6,9 +6,10 @@ Rays jump over blocks of cells of which none is occupied.
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ..fields import density_kernels
+from ..fields.compiling import inlined, kernel
 
 _ONE = np.float32(1.0)
 _TWO = np.float32(2.0)
@@ -17,25 +18,28 @@ _ZERO = np.float32(0.0)
 _BLOCK = 4  # cells of a block along an axis
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def blocks(occupied):  # type: ignore[no-untyped-def]
     """bool [B, B, B]: which blocks of cells [G, G, G] have an occupied one."""
-    side = (occupied.shape[0] + _BLOCK - 1) // _BLOCK
+    cells = occupied.shape[0]
+    side = (cells + _BLOCK - 1) // _BLOCK
     found = np.zeros((side, side, side), np.bool_)
-    for i in range(occupied.shape[0]):
-        for j in range(occupied.shape[1]):
-            for k in range(occupied.shape[2]):
-                if occupied[i, j, k]:
-                    found[i // _BLOCK, j // _BLOCK, k // _BLOCK] = True
+    for number in prange(side):
+        first = np.int64(number) * _BLOCK
+        for i in range(first, min(first + _BLOCK, cells)):
+            for j in range(cells):
+                for k in range(cells):
+                    if occupied[i, j, k]:
+                        found[first // _BLOCK, j // _BLOCK, k // _BLOCK] = True
     return found
 
 
-@njit(inline="always")
+@inlined
 def _cell(value, side):  # type: ignore[no-untyped-def]
     return min(max(int(value * side), 0), side - 1)
 
 
-@njit(inline="always")
+@inlined
 def _leaves(block, origin, direction, side):  # type: ignore[no-untyped-def]
     """t at which a ray leaves a block along an axis."""
     if direction == _ZERO:
@@ -45,7 +49,7 @@ def _leaves(block, origin, direction, side):  # type: ignore[no-untyped-def]
     return (np.float32(block * _BLOCK) / np.float32(side) * _TWO - _ONE - origin) / direction
 
 
-@njit(inline="always")
+@inlined
 def point(origins, directions, r, t):  # type: ignore[no-untyped-def]
     """The point of ray r at t, in the unit cube."""
     return (
@@ -55,14 +59,14 @@ def point(origins, directions, r, t):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(inline="always")
+@inlined
 def apart(directions, r, step):  # type: ignore[no-untyped-def]
     """The distance of lattice points in t."""
     dx, dy, dz = directions[r, 0], directions[r, 1], directions[r, 2]
     return np.float32(step / math.sqrt(dx * dx + dy * dy + dz * dz))
 
 
-@njit(inline="always")
+@inlined
 def empty(x, y, z, t, origins, directions, r, occupied, full, between):  # type: ignore[no-untyped-def]
     """How many lattice points, this one included, may be passed over: 0 where the cell is occupied."""
     side = occupied.shape[0]
@@ -80,7 +84,7 @@ def empty(x, y, z, t, origins, directions, r, occupied, full, between):  # type:
     return max(1, int(min((left - t) / between, np.float32(4096.0))))
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def count(  # type: ignore[no-untyped-def]
     origins, directions, near, far, shifts, occupied, full, step, most, counts
 ):
@@ -104,7 +108,7 @@ def count(  # type: ignore[no-untyped-def]
         counts[r] = found
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def count_lit(  # type: ignore[no-untyped-def]
     origins, directions, radii, near, far, shifts, occupied, full, step, most, field, spent, counts
 ):
@@ -138,12 +142,12 @@ def count_lit(  # type: ignore[no-untyped-def]
         counts[r] = found
 
 
-@njit(inline="always")
+@inlined
 def within(value):  # type: ignore[no-untyped-def]
     return min(max(value, _ZERO), _ONE)
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def fill(  # type: ignore[no-untyped-def]
     origins, directions, radii, near, far, shifts, occupied, full, step, most,
     offsets, points, spreads, places, lengths, rays,

@@ -3,12 +3,14 @@
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from ..fields.compiling import kernel
 
 _ONE = np.float32(1.0)
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def composite(densities, colours, lengths, offsets, background, found, opacities, weights):  # type: ignore[no-untyped-def]
     """Writes found [R, 3], opacities [R] and weights [P]."""
     for r in prange(offsets.shape[0] - 1):
@@ -28,7 +30,7 @@ def composite(densities, colours, lengths, offsets, background, found, opacities
         found[r, 2] = blue + remaining * background[r, 2]
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def differentiate(  # type: ignore[no-untyped-def]
     densities, colours, lengths, offsets, found, weights, gradient, for_densities, for_colours
 ):

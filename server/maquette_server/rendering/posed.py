@@ -53,6 +53,9 @@ class CameraRays:
         lenses = [camera.lens for camera in cameras]
         inner = [[each.focal_x, each.focal_y, each.centre_x, each.centre_y] for each in lenses]
         self._inner = _tensor(np.array(inner), device)
+        # a fisheye's pixels have no sides in common
+        straight = all(each.model != "fisheye" for each in lenses)
+        self._sides = self._rotations[:, :, :2].mT / self._inner[:, :2, None] if straight else None
         widths = [each.width for each in lenses]
         self.widths = torch.tensor(widths, device=device)
         self.sizes = torch.tensor([each.width * each.height for each in lenses], device=device)
@@ -77,8 +80,18 @@ class CameraRays:
         directions = (self._rotations[cameras] * local[:, None]).sum(-1)
         ones = torch.ones_like(x)
         return Rays(
-            self._origins[cameras], directions, self.radii[cameras], ones * self._near, ones * self._far
+            self._origins[cameras],
+            directions,
+            self.radii[cameras],
+            ones * self._near,
+            ones * self._far,
+            None if self._sides is None else self._sides[cameras],
         )
+
+    @property
+    def footprints(self) -> Tensor:
+        """Radii [V] of the cameras' rays where they pass the middle of the field's frame."""
+        return self.radii * self._origins.norm(dim=-1)
 
     def whole(self, camera: int) -> Rays:
         """All rays of one camera, row by row from the top."""
@@ -93,17 +106,13 @@ def _tensor(values: NDArray[np.floating], device: torch.device | str) -> Tensor:
 def _tables(lenses: Sequence[Lens], device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Directions in camera axes of all pixels of distorted lenses, and each camera's first row; -1: none."""
     first: dict[Lens, int] = {}
-    rows: list[NDArray[np.float64]] = []
     count = 0
-    starts = []
     for lens in lenses:
-        if lens.model == "pinhole" or not (any(lens.distortion) or lens.model == "fisheye"):
-            starts.append(-1)
-            continue
-        if lens not in first:
+        if lens.distorted and lens not in first:
             first[lens] = count
-            rows.append(lens.directions(lens.pixel_centres()).reshape(-1, 3))
-            count += len(rows[-1])
-        starts.append(first[lens])
-    table = np.concatenate(rows) if rows else np.zeros((0, 3))
-    return _tensor(table, device), torch.tensor(starts, device=device)
+            count += lens.width * lens.height
+    table = torch.empty(count, 3, dtype=torch.float32, device=device)
+    for lens, start in first.items():  # one by one: undoing a lens takes many times the room of its rows
+        rows = torch.from_numpy(lens.directions(lens.pixel_centres()).reshape(-1, 3))
+        table[start : start + len(rows)] = rows
+    return table, torch.tensor([first.get(lens, -1) for lens in lenses], device=device)

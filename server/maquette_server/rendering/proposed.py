@@ -81,7 +81,8 @@ class ProposedSampler:
             densities = self.proposal(self.domain.unit(points).clamp(0, 1)).view(lengths.shape)
             weights = weights_of(densities, lengths)
             histograms.append(Histogram(posts, weights))
-            spread = weights.detach() ** sharpness
+            # a field gone wrong places samples somewhere, until `loop` takes it back
+            spread = weights.detach().nan_to_num() ** sharpness
             spread = spread + (_PADDING / spread.shape[1])
             posts = sampling.resampled(posts, spread, count + 1, generator=generator)
         return Proposed(self._packed(rays, posts), posts, tuple(histograms))

@@ -1,20 +1,18 @@
 """Rays through pixels, and the colours that were seen along them.
 
-R rays. A ray is `origin + t direction`. Its direction has length 1 along the viewing axis, as of
-`Pinhole.ray_directions`, so that t is a depth; it is not unit, and `radii` belongs to it (mip-NeRF,
-arXiv:2103.13415, sec. 3.1: whoever scales one must scale the other, `near` and `far`).
+R rays. A ray is `origin + t direction`. Whoever makes the rays says what t counts (`posed`, `ndc`): a
+direction need not be unit, and `radii` belongs to it (mip-NeRF, arXiv:2103.13415, sec. 3.1: whoever scales
+one must scale the other, `near` and `far`).
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..cameras.lens import Lens
-from ..cameras.pinhole import Pinhole
 
 
 @dataclass(frozen=True)
@@ -25,15 +23,17 @@ class Rays:
     """
 
     origins: Tensor  # [R, 3]
-    directions: Tensor  # [R, 3], length 1 along the viewing axis
+    directions: Tensor  # [R, 3], of any length but 0
     radii: Tensor  # [R], of the cone at t = 1: 2 / sqrt(12) times the distance of neighbouring pixels there
     near: Tensor  # [R], t where the ray begins
     far: Tensor  # [R]
+    sides: Tensor | None = None  # [R, 2, 3], of the pixel at t = 1, to the right and up; None where not known
 
     def __post_init__(self) -> None:
         count = len(self.origins)
-        for name, value in vars(self).items():
-            expected = (count, 3) if name in ("origins", "directions") else (count,)
+        shapes = {"origins": (count, 3), "directions": (count, 3), "sides": (count, 2, 3)}
+        for name, value in self._tensors().items():
+            expected = shapes.get(name, (count,))
             if value.shape != expected:
                 raise ValueError(f"{name} of {count} rays must be {list(expected)}, not {list(value.shape)}")
 
@@ -42,7 +42,10 @@ class Rays:
 
     def __getitem__(self, which: slice | Tensor) -> "Rays":
         """The rays of a slice, of indices or of a mask."""
-        return Rays(**{name: value[which] for name, value in vars(self).items()})
+        return Rays(**{name: value[which] for name, value in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     @property
     def device(self) -> torch.device:
@@ -51,7 +54,7 @@ class Rays:
 
     def to(self, device: torch.device | str) -> "Rays":
         """The rays on a device."""
-        return Rays(**{name: value.to(device) for name, value in vars(self).items()})
+        return Rays(**{name: value.to(device) for name, value in self._tensors().items()})
 
     def chunks(self, size: int) -> Iterator["Rays"]:
         """The rays in their order, at most `size` at a time."""
@@ -86,11 +89,6 @@ class Batch:
         """The batch on a device."""
         return Batch(self.rays.to(device), self.colours.to(device), self.weights.to(device))
 
-    def chunks(self, size: int) -> Iterator["Batch"]:
-        """The batch in its order, at most `size` rays at a time."""
-        for part in slices(len(self), size):
-            yield self[part]
-
 
 def slices(count: int, size: int) -> Iterator[slice]:
     """Slices that cover `count` things in their order. Raises ValueError for a size below 1."""
@@ -99,32 +97,9 @@ def slices(count: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
-def camera_rays(camera: Pinhole, near: float, far: float, device: torch.device | str = "cpu") -> Rays:
-    """The rays through all pixel centres of a camera, row by row from the top; R = H W.
-
-    near, far: depths along the viewing axis. Raises ValueError unless 0 <= near < far.
-    """
-    if not 0 <= near < far:
-        raise ValueError(f"rays must reach from a near depth of 0 or more to a far one, not {near} to {far}")
-    directions = camera.ray_directions().reshape(-1, 3)
-    origins = np.broadcast_to(camera.position, directions.shape)
-    count = len(directions)
-
-    def constant(value: float) -> Tensor:
-        return torch.full((count,), value, device=device)
-
-    return Rays(
-        torch.tensor(origins, dtype=torch.float32, device=device),
-        torch.tensor(directions, dtype=torch.float32, device=device),
-        constant(pixel_radius(camera)),
-        constant(near),
-        constant(far),
-    )
-
-
-def pixel_radius(camera: Pinhole | Lens) -> float:
+def pixel_radius(lens: Lens) -> float:
     """Radius at depth 1 of a cone whose disc has the variance of a pixel: dx 2 / sqrt(12) (sec. 3.1).
 
     Pixels that are not square count as squares of the same area.
     """
-    return 2 / math.sqrt(12) / math.sqrt(abs(camera.focal_x * camera.focal_y))
+    return 2 / math.sqrt(12) / math.sqrt(lens.focal_x * lens.focal_y)

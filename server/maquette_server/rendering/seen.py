@@ -15,7 +15,7 @@ OPAQUE = 0.5  # opacity above which a ray has a depth: haze in the air has none
 
 @dataclass(frozen=True)
 class Seen:
-    """What R rays see."""
+    """What R rays see. The depth of a pixel that is split into several is the nearest of theirs."""
 
     colours: Tensor  # [R, 3], premultiplied: nothing lies behind
     opacities: Tensor  # [R]

@@ -1,6 +1,7 @@
 """A grid field, with what places its samples and all settings, as one safetensors file and one JSON value."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from ..rendering.proposed import Counts, ProposedSampler
 
 TYPE = "grid"
 Module = TypeVar("Module", bound=torch.nn.Module)
+S = TypeVar("S", grid.Settings, proposal.Settings)
 
 
 def record(scene: GridScene) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def record(scene: GridScene) -> dict[str, Any]:
         "type": TYPE,
         "settings": scene.field.settings.as_json(),
         "unbounded": scene.domain.unbounded,
-        "split_above": scene.split_above if math.isfinite(scene.split_above) else None,
+        "finest": scene.finest if math.isfinite(scene.finest) else None,
     }
     sampler = scene.sampler
     if isinstance(sampler, ProposedSampler):
@@ -49,15 +51,16 @@ def encode(scene: GridScene) -> bytes:
 
 
 def decode(saved: dict[str, Any], domain: Domain, data: bytes, device: torch.device | str) -> GridScene:
-    """What `record` and `encode` gave. Raises ValueError, KeyError, TypeError, SafetensorError, RuntimeError
-    for anything else.
+    """What `record` and `encode` gave. Raises ValueError, KeyError, TypeError, SafetensorError, RuntimeError,
+    OverflowError for anything else.
     """
     tensors = safetensors.torch.load(data)
-    field = _loaded(grid.GridField(grid.Settings.from_json(saved["settings"])), "field.", tensors, device)
+    settings = grid.Settings.from_json(saved["settings"])
+    field = _loaded(grid.GridField, settings, "field.", tensors, device)
     sampler: Sampler
     if "proposal" in saved:
-        proposes = proposal.Proposal(proposal.Settings.from_json(saved["proposal"]))
-        proposes = _loaded(proposes, "proposal.", tensors, device)
+        sizes = proposal.Settings.from_json(saved["proposal"])
+        proposes = _loaded(proposal.Proposal, sizes, "proposal.", tensors, device)
         sampler = ProposedSampler(proposes, domain, Counts(**saved["counts"]))
     else:
         cells = int(saved["cells"])
@@ -66,14 +69,40 @@ def decode(saved: dict[str, Any], domain: Domain, data: bytes, device: torch.dev
             raise ValueError(f"the occupancy is {list(occupied.shape)}, not {cells} along each axis")
         if domain.unbounded:
             raise ValueError("a field without bounds needs a proposal")
-        sampler = OccupiedSampler(occupied.bool().to(device), domain, float(saved["step"]))
-    above = saved.get("split_above")
-    return GridScene(field, sampler, math.inf if above is None else float(above))
+        step = float(saved["step"])
+        if not 0 < step < math.inf:
+            raise ValueError(f"samples along rays cannot lie {step:g} apart")
+        sampler = OccupiedSampler(occupied.bool().to(device), domain, step)
+    finest = saved.get("finest")
+    if finest is not None and not 0 < finest < math.inf:
+        raise ValueError(f"rays cannot have a footprint of {finest}")
+    return GridScene(field, sampler, math.inf if finest is None else float(finest))
 
 
-def _loaded(module: Module, prefix: str, tensors: dict[str, Tensor], device: torch.device | str) -> Module:
-    own = {name[len(prefix) :]: each for name, each in tensors.items() if name.startswith(prefix)}
-    module.load_state_dict(own)
+def _loaded(
+    make: Callable[[S], Module],
+    settings: S,
+    prefix: str,
+    tensors: dict[str, Tensor],
+    device: torch.device | str,
+) -> Module:
+    """What `make` gives for the settings, with the weights of the file whose names have the prefix."""
+    own = {name: each for name, each in tensors.items() if name.startswith(prefix)}
+    _check(make, settings, prefix, own)
     if not all(bool(each.isfinite().all()) for each in own.values()):
         raise ValueError("weights are not finite")
+    module = make(settings)
+    module.load_state_dict({name.removeprefix(prefix): each for name, each in own.items()})
     return module.to(device).eval()
+
+
+def _check(make: Callable[[S], Module], settings: S, prefix: str, own: dict[str, Tensor]) -> None:
+    """Refuses settings that mean other weights than the file's, before anything of their size is made."""
+    table = own[f"{prefix}grid.table"]
+    if settings.grid.levels > table.numel():
+        raise ValueError(f"a grid of {settings.grid.levels} levels has more than {table.numel()} weights")
+    with torch.device("meta"):  # shapes alone
+        meant = {f"{prefix}{name}": each.shape for name, each in make(settings).state_dict().items()}
+    for name, shape in meant.items():
+        if own[name].shape != shape:
+            raise ValueError(f"'{name}' is {list(own[name].shape)}, by the settings it is {list(shape)}")

@@ -1,6 +1,6 @@
 """From a scene's files to something that renders: the only code that does so."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..cameras.lens import Lens
 from ..fields.domain import Domain
 from ..rendering import seen
 from ..rendering.posed import CameraRays, Posed
+from ..rendering.rays import slices
 from . import folder, grid_weights, mip_weights
 from .files import SceneFiles
 
@@ -21,6 +22,10 @@ _DECODE: dict[str, Callable[[dict[str, Any], Domain, bytes, torch.device | str],
     grid_weights.TYPE: grid_weights.decode,
     mip_weights.TYPE: mip_weights.decode,
 }
+# Rays of a picture that are made at once: a multiple of every field's tile, so that tiles are those of all
+# rays in one. A ray takes some 150 bytes on its way, a pixel that is seen 20.
+_PIECE = 1 << 16
+_UNREADABLE = (ValueError, KeyError, TypeError, RuntimeError, OverflowError, safetensors.SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,25 @@ class Scene:
     field: seen.Field
     notes: tuple[str, ...] = ()
 
-    def tiles(self, camera: Posed) -> Iterator[Frame | None]:
-        """Renders a camera: None after each tile, the picture at the end."""
-        return look(self.field, camera, *self.reach(camera))
+    def tiles(self, camera: Posed) -> Generator[None, None, Frame]:
+        """Renders a camera: pauses after each tile, and gives the picture."""
+        return _picture(self.field, camera, *self.reach(camera))
 
     def render(self, camera: Posed) -> Frame:
         """Renders a camera."""
-        *_, frame = self.tiles(camera)
+        *_, frame = look(self.field, camera, *self.reach(camera))
         assert frame is not None
         return frame
+
+    def some_depths(self, camera: Posed, count: int) -> NDArray[np.float32]:
+        """What the picture of a camera has as depths at about `count` pixels, spread evenly over it."""
+        lens, field = camera.lens, self.field
+        size = lens.width * lens.height
+        chosen = np.arange(0, size, max(1, size // count))
+        pixels = torch.from_numpy(chosen).to(field.device)
+        rays = CameraRays([camera], field.domain, *self.reach(camera), field.device)
+        found = seen.whole(list(field.tiles(rays.rays(torch.zeros_like(pixels), pixels))))
+        return _depths(lens, found.depths.cpu().numpy(), chosen)
 
     def reach(self, camera: Posed) -> tuple[float, float]:
         """Near and far for a camera: those of the scene; of an object, as far as the box goes from there."""
@@ -76,27 +91,41 @@ def look(field: seen.Field, camera: Posed, near: float, far: float) -> Iterator[
 
     near, far: depths in units of the scene; of a fisheye distances.
     """
-    rays = CameraRays([camera], field.domain, near, far, field.device).whole(0)
-    tiles = []
-    for tile in field.tiles(rays):
-        tiles.append(tile)
-        yield None
-    found = seen.whole(tiles)
+    yield (yield from _picture(field, camera, near, far))
+
+
+def _picture(field: seen.Field, camera: Posed, near: float, far: float) -> Generator[None, None, Frame]:
+    rays = CameraRays([camera], field.domain, near, far, field.device)
     height, width = camera.lens.height, camera.lens.width
-    yield Frame(
-        found.colours.reshape(height, width, 3).cpu().numpy(),
-        found.opacities.reshape(height, width).cpu().numpy(),
-        _depths(camera.lens, found.depths.reshape(height, width).cpu().numpy()),
+    count = height * width
+    colours, opacities, depths = (np.empty(shape, np.float32) for shape in ((count, 3), count, count))
+    at = 0
+    for piece in slices(count, _PIECE):
+        pixels = torch.arange(piece.start, piece.stop, device=field.device)
+        for tile in field.tiles(rays.rays(torch.zeros_like(pixels), pixels)):
+            part = slice(at, at + len(tile.opacities))
+            colours[part] = tile.colours.cpu().numpy()
+            opacities[part] = tile.opacities.cpu().numpy()
+            depths[part] = tile.depths.cpu().numpy()
+            at = part.stop
+            yield
+    depths = _depths(camera.lens, depths, slice(None))
+    return Frame(
+        colours.reshape(height, width, 3), opacities.reshape(height, width), depths.reshape(height, width)
     )
 
 
-def _depths(lens: Lens, lengths: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Depths along the viewing axis [H, W] of what lies so far along the rays of a lens, in lengths of their
+def _depths(
+    lens: Lens, lengths: NDArray[np.float32], pixels: slice | NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """Depths along the viewing axis [P] of what lies so far along the rays of pixels, in lengths of the rays'
     directions. A fisheye's are of length 1; what it sees beyond 90 degrees from the axis has a depth below 0.
+
+    pixels: P numbers, row by row from the top.
     """
     if lens.model != "fisheye":
         return lengths
-    ahead = -lens.directions(lens.pixel_centres())[..., 2]
+    ahead = -lens.directions(lens.pixel_centres())[..., 2].reshape(-1)[pixels]
     seen = np.isfinite(lengths)
     return np.where(seen, np.where(seen, lengths, 0) * ahead, np.inf).astype(np.float32)
 
@@ -114,22 +143,37 @@ def open_scene(files: SceneFiles, device: torch.device | str = "cpu") -> Scene:
         if decode is None:
             raise ValueError(f"there is no field of the type {record.field['type']!r}")
     except (KeyError, ValueError) as error:
-        raise _bad(files, str(error)) from error
-    notes: list[str] = []
+        raise _bad(files, _why(error)) from error
+    reasons: dict[str, str] = {}
     for path in folder.checkpoints(files):
         data = files.read(path)
         try:
             field = decode(record.field, domain, data, device)
-        except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-            notes.append(f"'{path}' cannot be read ({error}); the one before it is used.")
+        except _UNREADABLE as error:
+            reasons[path] = _why(error)
             continue
+        notes = [
+            f"'{one}' cannot be read ({why}); the one before it is used." for one, why in reasons.items()
+        ]
         return Scene(record, cameras, field, tuple(notes))
-    raise _bad(files, "none of its checkpoints can be read" if notes else "it holds no checkpoint")
+    if not reasons:
+        raise _bad(files, "it holds no checkpoint")
+    newest = next(iter(reasons.values()))
+    raise _bad(files, f"none of its checkpoints can be read (of the newest: {newest})")
 
 
 def to_u8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """0..1 as bytes, rounded."""
     return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _why(error: Exception) -> str:
+    """In words, on one line."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, OverflowError):
+        return "a number is too large"
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _bad(files: SceneFiles, what: str) -> UserError:

@@ -4,7 +4,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from ..fields.compiling import kernel
 
 
 def constants(*values: float) -> tuple[Any, ...]:
@@ -12,7 +14,7 @@ def constants(*values: float) -> tuple[Any, ...]:
     return tuple(np.float32(value) for value in values)
 
 
-@njit(parallel=True, fastmath={"contract", "reassoc", "arcp"}, cache=True, nogil=True)
+@kernel
 def step(table, gradient, first, second, rate, low, high, root):  # type: ignore[no-untyped-def]
     """All [N] float32. root: one over the root of the second moment's correction."""
     for i in prange(table.shape[0]):

@@ -4,14 +4,16 @@ Behind transparent pixels, and behind whatever the field lets through, lies anot
 step: only what is really opaque is not mixed with it, so opacity is learnt as well as colour.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ..fields import grid, spherical_harmonics
 from ..methods.base import State
-from ..rendering import packed, splitting
+from ..rendering import grid_render, packed, splitting
 from ..rendering.marching import Samples
 from ..rendering.rays import Rays
 from . import adam_state, seeds
@@ -19,6 +21,7 @@ from .pixels import Drawn, Pixels
 from .sample_placing import Placing
 from .touched_adam import TouchedAdam
 
+_WIDE = 3.0  # pixels that are wider, in footprints of their rays: a quarter of one is one of 1.5
 _STEADY = 0.3  # share of the training at the full learning rate; then it falls evenly in its logarithm
 
 
@@ -31,7 +34,8 @@ class Settings:
     network_rate: float = 5e-3
     last_rate: float = 0.03  # of the first
     warm_up: int = 50  # steps
-    split_from: float = 1.0  # share of the training from which on pixels are means of several rays
+    split_from: float = math.inf  # share of the training from which on pixels are means of several rays
+    finest: float = math.inf  # footprint (`grid_render.footprints`) that those rays have at most
     split_after: int = 1000  # steps, at least, before they are: shapes are found sooner by more pixels
 
 
@@ -62,6 +66,7 @@ class GridTask:
             [*self._networks.values()], lr=settings.network_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
         )
         self._loss = torch.zeros((), device=device)
+        self.split = False  # whether pixels have become means of several rays
 
     def advance(self, step: int) -> None:
         """One optimiser step."""
@@ -70,8 +75,12 @@ class GridTask:
             drawn = self._pixels.draw(self.placing.rays, self._random)
             rays = drawn.rays
         else:
-            drawn = self._pixels.draw(max(1, self.placing.rays // splitting.PARTS), self._random)
-            rays = splitting.split(drawn.rays, self._random)
+            count = max(1, self.placing.rays // splitting.PARTS)
+            drawn = self._pixels.draw(count, self._random)
+            fine = self._settings.finest / drawn.rays.origins.norm(dim=-1).clamp(min=1e-6)
+            radii = torch.minimum(drawn.rays.radii / 2, fine)
+            rays = splitting.drawn(drawn.rays, radii, self._wide(drawn.rays), self._random)
+            self.split = True
         samples = self.placing.place(rays, step, self._random)
         if len(samples):
             self._learn(drawn, rays, samples, self._rate(step))
@@ -90,8 +99,9 @@ class GridTask:
         behind = behind.repeat_interleave(parts, 0)
         seen, _, _ = packed.composite(densities, colours, samples.lengths, samples.offsets, behind)
         if parts > 1:
-            seen = splitting.together(seen)
-        loss = (seen - wanted).square().mean()
+            loss = self._split_loss(drawn, seen, wanted)
+        else:
+            loss = (seen - wanted).square().mean()
         more = self.placing.loss(densities, samples)
         self._adam.zero_grad(set_to_none=True)
         (loss if more is None else loss + more).backward()
@@ -101,6 +111,22 @@ class GridTask:
         self._table.step(self._settings.table_rate * rate)
         self.placing.learn(rate)
         self._loss = loss.detach()
+
+    def _split_loss(self, drawn: Drawn, seen: Tensor, wanted: Tensor) -> Tensor:
+        """Of pixels as means of PARTS rays.
+
+        Those of a pixel much wider than its rays are a sample of it: the square of their mean's error would
+        count how much the field varies within the pixel, and blur it. The product of the errors of two
+        independent means is on average the square of the pixel's own error.
+        """
+        square = (splitting.together(seen) - wanted).square()
+        one, other = splitting.halves(seen)
+        wide = self._wide(drawn.rays)[:, None]
+        return torch.where(wide, (one - wanted) * (other - wanted), square).mean()
+
+    def _wide(self, rays: Rays) -> Tensor:
+        """Which pixels are much wider than the rays they are made of, bool [R]."""
+        return grid_render.footprints(rays) > _WIDE * self._settings.finest
 
     def _rate(self, step: int) -> float:
         """The learning rate as a share of the first one's."""
@@ -119,7 +145,7 @@ class GridTask:
         tensors |= {f"placing.{name}": each for name, each in self.placing.state().items()}
         tensors |= adam_state.saved(self._adam, self._networks)
         tensors["random"] = self._random.get_state()
-        return State(tensors, {"loss": float(self._loss)})
+        return State(tensors, {"loss": float(self._loss), "split": float(self.split)})
 
     def rewind(self, state: State) -> None:
         """Everything but the random numbers."""
@@ -128,6 +154,7 @@ class GridTask:
         self.placing.restore(adam_state.under("placing.", state.tensors))
         adam_state.restore(self._adam, self._networks, state.tensors)
         self._loss = torch.full_like(self._loss, state.values["loss"])
+        self.split = bool(state.values["split"])
 
     def restore(self, state: State) -> None:
         """Goes on from a checkpoint bit for bit (on a CPU)."""

@@ -1,6 +1,6 @@
 """The optimisation loop that every method uses: steps, checkpoints, snapshots, and a way back from NaN.
 
-The losses of a step are whatever `advance` returns; one that is not finite sends the task back to its last
+The losses of a step are what `losses` says after it; one that is not finite sends the task back to its last
 good copy.
 """
 
@@ -78,6 +78,9 @@ def optimise(
                 step = good_step
         if (yield Step(step, expected, stage, losses, state=state, snapshot=snapshot)):
             break
+    if step > good_step and not _finite(task.losses()):  # stopped between two looks at the losses
+        task.rewind(good)
+        step = good_step
     return step
 
 

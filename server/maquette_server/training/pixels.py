@@ -53,13 +53,13 @@ class Pixels:
             if picture.pixels.shape[:2] != (lens.height, lens.width):
                 raise ValueError(f"a picture of {picture.pixels.shape} does not fit {lens}")
         self.cameras = CameraRays([picture.camera for picture in pictures], domain, near, far, device)
-        rows = [torch.from_numpy(_four(picture.pixels).reshape(-1, 4)).to(device) for picture in pictures]
-        self._bytes = torch.cat(rows)
-        starts = np.cumsum([0] + [len(each) for each in rows[:-1]])
+        sizes = [picture.pixels.shape[0] * picture.pixels.shape[1] for picture in pictures]
+        starts = np.cumsum([0, *sizes[:-1]])
         self._starts = torch.tensor(starts, device=device)
-        self._known, counts = _known(pictures, device)
-        self._first = torch.tensor(np.cumsum([0, *counts[:-1]]), device=device)
-        self._counts = torch.tensor(counts, device=device)
+        self._bytes = torch.empty(sum(sizes), 4, dtype=torch.uint8, device=device)
+        for start, size, picture in zip(starts, sizes, pictures, strict=True):
+            self._bytes[start : start + size] = torch.from_numpy(_four(picture.pixels).reshape(-1, 4))
+        self._known, self._first, self._counts = _known(pictures, device)
         self._weights = torch.tensor([float(picture.weight) for picture in pictures], device=device)
         self._chance = self._weights * self._counts
         if not float(self._chance.sum()) > 0:
@@ -77,8 +77,10 @@ class Pixels:
         picture = torch.multinomial(chance, count, replacement=True, generator=generator)
         share = torch.rand(count, generator=generator, device=self.device, dtype=torch.float64)
         pixel = (share * self._counts[picture]).long()
-        if self._known is not None:
-            pixel = self._known[self._first[picture] + pixel]
+        if len(self._known):
+            first = self._first[picture]
+            masked = first >= 0
+            pixel[masked] = self._known[first[masked] + pixel[masked]].long()
         values = self._bytes[self._starts[picture] + pixel].float() / 255
         opacities = values[:, 3]
         return Drawn(
@@ -96,13 +98,19 @@ def _four(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], -1)
 
 
-def _known(pictures: Sequence[Picture], device: torch.device | str) -> tuple[Tensor | None, list[int]]:
-    """Numbers of the known pixels, picture by picture (None when all are known), and how many each has."""
-    if all(picture.known is None for picture in pictures):
-        return None, [picture.pixels.shape[0] * picture.pixels.shape[1] for picture in pictures]
-    found = []
+def _known(pictures: Sequence[Picture], device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
+    """Numbers of the known pixels of all pictures with a mask; where each picture's begin there, -1 without a
+    mask; how many pixels of each are known.
+    """
+    first, counts = [], []
+    held = 0
     for picture in pictures:
         known = picture.known
-        every = np.arange(picture.pixels.shape[0] * picture.pixels.shape[1])
-        found.append(every if known is None else np.flatnonzero(known))
-    return torch.tensor(np.concatenate(found), device=device), [len(each) for each in found]
+        first.append(-1 if known is None else held)
+        counts.append(picture.pixels[..., 0].size if known is None else int(np.count_nonzero(known)))
+        held += 0 if known is None else counts[-1]
+    numbers = torch.empty(held, dtype=torch.int32, device=device)
+    for picture, start, count in zip(pictures, first, counts, strict=True):
+        if picture.known is not None:
+            numbers[start : start + count] = torch.from_numpy(np.flatnonzero(picture.known))
+    return numbers, torch.tensor(first, device=device), torch.tensor(counts, device=device)

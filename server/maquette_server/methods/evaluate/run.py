@@ -48,11 +48,7 @@ def run(ctx: base.RunContext) -> base.Run:
             yield base.Step(number + 1, len(chosen), "evaluate")
             continue
         began = time.monotonic()
-        frame: runtime.Frame | None = None
-        for frame in scene.tiles(camera):
-            if frame is None:
-                yield base.Step(number, len(chosen), "evaluate")
-        assert frame is not None
+        frame = yield from base.telling(scene.tiles(camera), base.Step(number, len(chosen), "evaluate"))
         seconds += time.monotonic() - began
         render = frame.over(scene.record.background)
         if known is not None:
@@ -127,10 +123,10 @@ def _truth(
         mask=None if record.mask is None else files.place(record.mask),
     )
     picture = pictures.load(frame)
-    lens = scene_input.loaded(frame, (picture.shape[1], picture.shape[0])).lens
+    frame = scene_input.loaded(frame, (picture.shape[1], picture.shape[0]))
     picture = reducing.reduced(picture, reduce)
-    lens = lens.divided(reduce)
-    known = pictures.load_mask(frame, lens.width, lens.height)
+    lens = frame.lens.divided(reduce)
+    known = pictures.load_mask(frame, reduce)
     if picture.shape[2] == 4:
         alpha = picture[..., 3:].astype(np.float32) / 255
         behind = 1.0 if background == "white" else 0.0

@@ -1,6 +1,6 @@
 """Renders of the field, put on its mesh by the baker of painting."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from ...baking import pauses, views
 from ...geometry import seams
 from ...rasterise.base import Rasteriser
 from ...scenes import runtime
+from .. import base
 from .viewpoints import Viewpoint
 
 _SOLID = 0.5  # opacity from which a pixel's colour is taken to be the surface's
@@ -35,18 +36,18 @@ def coloured(
     own: Sequence[Viewpoint],
     baked: views.Accumulator,
     rasteriser: Rasteriser,
-) -> Generator[int, None, None]:
-    """Adds all viewpoints to the accumulator; yields after each tile how many are done."""
-    done = 0
-    for viewpoint in around:
-        yield from _added(scene, viewpoint, baked, rasteriser, done)
-        done += 1
+) -> base.Part[None]:
+    """Adds all viewpoints to the accumulator; yields after each tile."""
+    total = len(around) + len(own)
+    for done, viewpoint in enumerate(around):
+        work = _added(scene, viewpoint, baked, rasteriser)
+        yield from base.telling(work, base.Step(done, total, "bake"))
     baked.colour *= _GUESS
     baked.weight *= _GUESS
-    for viewpoint in own:
-        yield from _added(scene, viewpoint, baked, rasteriser, done)
-        done += 1
-    yield done
+    for done, viewpoint in enumerate(own, len(around)):
+        work = _added(scene, viewpoint, baked, rasteriser)
+        yield from base.telling(work, base.Step(done, total, "bake"))
+    yield base.Step(total, total, "bake")
 
 
 def cuts(surface: Surface) -> NDArray[np.float32]:
@@ -57,13 +58,9 @@ def cuts(surface: Surface) -> NDArray[np.float32]:
 
 
 def _added(
-    scene: runtime.Scene, viewpoint: Viewpoint, baked: views.Accumulator, rasteriser: Rasteriser, done: int
-) -> Generator[int, None, None]:
-    frame: runtime.Frame | None = None
-    for frame in scene.tiles(viewpoint.world):
-        if frame is None:
-            yield done
-    assert frame is not None
+    scene: runtime.Scene, viewpoint: Viewpoint, baked: views.Accumulator, rasteriser: Rasteriser
+) -> pauses.Pausing[None]:
+    frame = yield from scene.tiles(viewpoint.world)
     if not (frame.opacities > _SOLID).any():
         return
     camera = viewpoint.work

@@ -31,11 +31,7 @@ def sights(scene: runtime.Scene, viewpoints: Sequence[Viewpoint]) -> pauses.Paus
     domain = scene.field.domain
     found = []
     for viewpoint in viewpoints:
-        frame: runtime.Frame | None = None
-        for frame in scene.tiles(viewpoint.world):
-            if frame is None:
-                yield
-        assert frame is not None
+        frame = yield from scene.tiles(viewpoint.world)
         pose = viewpoint.world.world_from_camera.copy()
         pose[:3, 3] = domain.scale * (pose[:3, 3] - np.asarray(domain.centre))
         work, depths = viewpoint.work, frame.depths * domain.scale

@@ -75,8 +75,7 @@ def export(ctx: base.RunContext, scene: runtime.Scene) -> base.Run:
     around = viewpoints.around(work, pixels) if not (scene.field.domain.unbounded and own) else []
     total = len(own) + len(around)
     baked = views.Accumulator(listed, 3, 2 * _RADIUS)
-    for done in colouring.coloured(scene, around, own, baked, rasteriser):
-        yield base.Step(done, total, "bake")
+    yield from colouring.coloured(scene, around, own, baked, rasteriser)
     detail = _BAND * 2 * _RADIUS / pixels
     last = base.Step(total, total, "bake")
     texture, seen = yield from base.telling(colouring.finished(baked, drawn, detail), last)
@@ -162,16 +161,20 @@ def surface(ctx: base.RunContext, scene: runtime.Scene) -> base.Part[Found]:
 
 
 def _footprint(scene: runtime.Scene) -> float:
-    """Standard deviation, in the field's frame, of a pixel's footprint in the middle of it: as fine as the
-    cameras that it was learnt from saw it. Finer levels of the field mean nothing.
+    """Standard deviation, in the field's frame, of a pixel's footprint in the middle of it: as the pictures
+    that it learnt from have it, of several sizes the largest. Finer levels of the field mean nothing.
     """
-    if not scene.cameras:
+    learnt = [camera for camera in scene.cameras if camera.split == "train"]
+    if not learnt:
         return 0.0
     domain = scene.field.domain
-    eyes = np.array([np.array(camera.transform_matrix)[:3, 3] for camera in scene.cameras])
+    eyes = np.array([np.array(camera.transform_matrix)[:3, 3] for camera in learnt])
     away = domain.scale * np.linalg.norm(eyes - np.asarray(domain.centre), axis=1)
-    focal = np.array([np.sqrt(camera.fl_x * camera.fl_y) for camera in scene.cameras])
-    return float(np.median(away / (np.sqrt(12) * focal)))
+    focal = np.array([np.sqrt(camera.fl_x * camera.fl_y) for camera in learnt]) / scene.record.reduce
+    footprints = away / (np.sqrt(12) * focal)
+    # Halvings of the sides: pictures that were cropped a little differently are of one size.
+    sizes = np.array([np.log2(camera.w * camera.h) / 2 for camera in learnt]).round()
+    return min(float(np.median(footprints[sizes == size])) for size in np.unique(sizes))
 
 
 def _pixels(device: str, texture_size: int) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,17 +26,22 @@ _SAMPLES = {"cpu": 10_240, "cuda": 1 << 18}
 _SAMPLES_OUTSIDE = {"cpu": 16_384, "cuda": 1 << 18}  # of places without bounds
 # An object's pixels are learnt as means of several rays once its shape is there: as long as pixels are one
 # ray, the field bends to fit each of them (lego at 100 px, 9,000 steps of one length: 34.7 instead of 33.7 dB
-# on views that it has not seen). Where pictures have several sizes, the footprint tells one from the other.
+# on views that it has not seen). Its rays are as wide as those of the finest pictures, whatever its own size,
+# and so are those of every picture that is shown: that keeps small ones free of aliasing.
 _SPLIT_FROM = 0.4
-_ALIKE = 1.5  # ratio of the pixels' sizes
+_FINE = 0.1  # share of the pictures that are finer than what counts as fine
 
 
 class GridLearner(grid_training.GridTask):
     """See `learners.Learner`."""
 
     label = "grid"
-    quick = 1 << 20
-    split_above = math.inf
+    finest = math.inf  # footprint of the rays of pixels that are learnt as means of several
+
+    @property
+    def quick(self) -> int:
+        """Pixels of a view that takes a few seconds at most."""
+        return 1 << (17 if self.field.grid.table.device.type == "cpu" else 20)
 
     @property
     def backend(self) -> str:
@@ -52,7 +58,7 @@ class GridLearner(grid_training.GridTask):
 
     def scene(self) -> GridScene:
         """The field as it is now."""
-        return GridScene(self.field, self.placing.sampler(), self.split_above)
+        return GridScene(self.field, self.placing.sampler(), self.finest if self.split else math.inf)
 
     def figures(self) -> dict[str, Any]:
         """How much of the room is not empty, where that is known."""
@@ -66,6 +72,16 @@ def usual_steps(params: ReconstructParams, device: torch.device) -> int:
     return _STEPS[device.type]
 
 
+def prepare(captured: Capture, space: Space, params: ReconstructParams, device: torch.device) -> None:
+    """Compiles, or loads, what learning compiles on a CPU, so that it is not done while time counts."""
+    if device.type == "cpu":
+        frame = replace(captured.frames[0], loss_weight=1.0)
+        one = replace(captured, frames=(frame,), pictures=captured.pictures[:1], known=(None,))
+        learner = start(one, space, params, lambda step: 1.0, 0, device)
+        for step in (0, 1 << 20):  # what the first steps need, and what the later ones
+            learner.advance(step)
+
+
 def start(
     captured: Capture,
     space: Space,
@@ -75,21 +91,20 @@ def start(
     device: torch.device,
 ) -> GridLearner:
     """A grid that has learnt nothing."""
+    pixels = pixels_of(captured, space, device, by_area=False)
     settings = grid.Settings(appearances=len(captured.frames) if params.appearance else 0)
     generator = seeds.torch_generator(seed, "field", torch.device("cpu"))
     field = grid.GridField(settings, generator=generator).to(device)
-    pixels = pixels_of(captured, space, device)
-    finest, coarsest = (float(each) for each in pixels.cameras.radii.aminmax())
-    splits = not space.domain.unbounded and coarsest < _ALIKE * finest
     samples = (_SAMPLES_OUTSIDE if space.domain.unbounded else _SAMPLES)[device.type]
-    learning = grid_training.Settings(samples, split_from=_SPLIT_FROM if splits else 1.0)
+    learning = grid_training.Settings(samples)
     placing: Placing
     if space.domain.unbounded:
         proposes = proposal.Proposal(proposal.Settings(), generator=generator).to(device)
         placing = ProposalPlacing(proposes, space.domain, Counts(), learning.samples)
     else:
+        finest = float(pixels.cameras.footprints.quantile(_FINE)) / 2
+        learning = replace(learning, split_from=_SPLIT_FROM, finest=finest)
         placing = OccupancyPlacing(field, space.domain, space.step, learning.samples, device)
     learner = GridLearner(field, pixels, placing, learning, seed, progress)
-    if splits:
-        learner.split_above = finest / 2
+    learner.finest = learning.finest
     return learner

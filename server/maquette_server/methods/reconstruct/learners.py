@@ -51,6 +51,11 @@ def usual_steps(params: ReconstructParams, device: torch.device) -> int:
     return KINDS[params.field].usual_steps(params, device)
 
 
+def prepare(captured: Capture, space: Space, params: ReconstructParams, device: torch.device) -> None:
+    """Does what is done once before learning and takes long, but is no part of it."""
+    KINDS[params.field].prepare(captured, space, params, device)
+
+
 def start(
     captured: Capture,
     space: Space,

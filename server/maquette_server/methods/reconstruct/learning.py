@@ -11,6 +11,7 @@ import torch
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
+from ...cameras.lens import Lens
 from ...datasets import doubts, reducing
 from ...datasets import pictures as loading
 from ...datasets.base import DataSet, Frame
@@ -20,7 +21,9 @@ from .. import base, scene_input
 from . import space as spaces
 
 LOADING = base.Step(0, 0, "load")
-MOST_BYTES = 8 << 30  # of pictures in memory
+MOST_BYTES = 16 << 30  # of pictures in memory, with all that is made of them to learn from
+# bytes: of a pixel to draw, of one that a mask leaves, of one of a distorted lens
+_PIXEL, _NUMBER, _DIRECTION = 4, 4, 12
 Picture = NDArray[np.uint8]
 
 
@@ -42,25 +45,37 @@ def capture(dataset: DataSet, reduce: int) -> base.Part[Capture]:
             "dataset.bad", "The data set has no picture to learn from.", hint="Put some into the train split."
         )
     frames, pictures, known = [], [], []
+    tables: set[Lens] = set()
     held = 0
     for frame in training:
         yield LOADING
         picture = loading.load(frame)
         frame = scene_input.loaded(frame, (picture.shape[1], picture.shape[0]))
         picture = reducing.reduced(picture, reduce)
-        height, width = picture.shape[:2]
+        mask = loading.load_mask(frame, reduce)
         frame = replace(frame, lens=frame.lens.divided(reduce))
-        held += picture.nbytes
+        held += _held(picture, mask, frame.lens.distorted and frame.lens not in tables)
+        tables.add(frame.lens)
         if held > MOST_BYTES:
             raise UserError(
                 "dataset.bad",
-                f"The pictures of the data set take more than {MOST_BYTES >> 30} GiB.",
+                f"The pictures of the data set take more than {MOST_BYTES >> 30} GiB of memory.",
                 hint="Reduce them with --reduce 2 or more.",
             )
         frames.append(frame)
         pictures.append(picture)
-        known.append(loading.load_mask(frame, width, height))
+        known.append(mask)
     return Capture(dataset, tuple(frames), tuple(pictures), tuple(known))
+
+
+def _held(picture: Picture, mask: NDArray[np.bool_] | None, table: bool) -> int:
+    """Bytes of a picture in memory, its mask and its share of `Pixels` included.
+
+    table: whether the rays of its lens are kept, and those of no picture before it.
+    """
+    area = picture.shape[0] * picture.shape[1]
+    held = picture.nbytes + area * (_PIXEL + _DIRECTION * table)
+    return held if mask is None else held + mask.nbytes + _NUMBER * int(mask.sum())
 
 
 def doubts_of(captured: Capture) -> list[str]:
@@ -105,10 +120,19 @@ class Budget:
         return max(step + 1, round(step / share) if share > 0 else step + 1)
 
 
-def pixels_of(captured: Capture, space: spaces.Space, device: torch.device) -> pixels.Pixels:
-    """The known pixels of the training pictures."""
+def pixels_of(
+    captured: Capture, space: spaces.Space, device: torch.device, *, by_area: bool = True
+) -> pixels.Pixels:
+    """The known pixels of the training pictures. by_area: those of halved pictures count four times as much
+    for each time, as mip-NeRF has it.
+    """
     found: Sequence[pixels.Picture] = [
-        pixels.Picture(Posed(frame.world_from_camera, frame.lens), picture, known, frame.loss_weight)
+        pixels.Picture(
+            Posed(frame.world_from_camera, frame.lens),
+            picture,
+            known,
+            frame.loss_weight / (1 if by_area else 4**frame.level),
+        )
         for frame, picture, known in zip(captured.frames, captured.pictures, captured.known, strict=True)
     ]
     try:

@@ -81,6 +81,10 @@ def usual_steps(params: ReconstructParams, device: torch.device) -> int:
     return mip_presets.PRESETS[_preset(params, device)].schedule.steps
 
 
+def prepare(captured: Capture, space: Space, params: ReconstructParams, device: torch.device) -> None:
+    """Nothing: torch alone learns it."""
+
+
 def start(
     captured: Capture,
     space: Space,

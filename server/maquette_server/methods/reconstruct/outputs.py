@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,10 +50,11 @@ def scene(
 ) -> list[base.Item]:
     """All files of the scene. earlier: weights of steps before, by step."""
     name = scene_input.capture_name(ctx)
+    chosen = msgspec.json.encode(ctx.params, order="sorted").decode()
     up = np.asarray(dataset.up, np.float64)
     record = folder.SceneRecord(
         format=folder.FORMAT,
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{ctx.seed} {name} {step} {space.domain}")),
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{ctx.seed} {name} {step} {space.domain} {chosen}")),
         name=name,
         method="reconstruct",
         created_by=scene_input.VERSION,

@@ -38,6 +38,7 @@ def run(ctx: base.RunContext) -> base.Run:
     if steps is None and params.seconds is None:
         steps = learners.usual_steps(params, device)
     budget = learning.Budget(steps, params.seconds)
+    learners.prepare(captured, space, params, device)
     learner = learners.start(captured, space, params, budget.share, ctx.seed, device)
     work = _Resumable(learner, budget)
     if ctx.state is not None:

@@ -15,6 +15,7 @@ from ...rendering import ndc as coordinates
 
 _SIDE = 48  # cells of the hull along an axis
 _MARGIN = 1.06  # of the box round what the pictures show
+_ROOM = 2.0  # times as far from the middle as pictures show something: what is farther away looks smaller
 _OBJECT_STEPS = 192  # of the box's diagonal
 _FARTHEST = 64.0  # in a place without bounds, times the distance of the farthest camera
 _NEAREST = 0.04  # times the middle distance to what the cameras look at
@@ -82,9 +83,10 @@ def of(
         return _place(dataset, centre, away)
     if bounds == "forward":
         return _forward(dataset, frames, centre, away)
-    half = _seen_half(frames, away)
+    halves = _seen_halves(frames, away)
+    half = float(halves.max())
     if transparent:
-        box = _hull(frames, opacities, centre, half)
+        box = _hull(frames, opacities, centre, _shown_half(frames, opacities, centre, halves))
         if box is not None:
             centre, half = box.mean(0), float((box[1] - box[0]).max()) / 2 * _MARGIN
     elif dataset.aabb is not None:
@@ -170,13 +172,39 @@ def _behind(frames: Sequence[Frame], centre: NDArray[np.float64]) -> bool:
     return float((ahead > 0).mean()) < 0.5
 
 
-def _seen_half(frames: Sequence[Frame], away: NDArray[np.float64]) -> float:
-    """Half the side of the largest cube round the middle that the narrowest picture shows across."""
+def _seen_halves(frames: Sequence[Frame], away: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Half the side [N] of the largest cube round the middle that each picture shows across."""
     halves = [
         distance * 0.5 * max(frame.lens.width / frame.lens.focal_x, frame.lens.height / frame.lens.focal_y)
         for frame, distance in zip(frames, away, strict=True)
     ]
-    return float(np.max(halves))
+    return np.array(halves)
+
+
+def _shown_half(
+    frames: Sequence[Frame],
+    opacities: Sequence[NDArray[np.uint8]],
+    centre: NDArray[np.float64],
+    halves: NDArray[np.float64],
+) -> float:
+    """Half the side of a cube round the middle that holds all that pictures show; 0: they show nothing.
+
+    A picture from far away shows much more across than that, a close one may show less of it than there is.
+    halves: what each picture shows across.
+    """
+    largest = 0.0
+    for frame, opacity, half in zip(frames, opacities, halves, strict=True):
+        rows, columns = (np.flatnonzero((opacity > 0).any(axis)) for axis in (1, 0))
+        if not len(rows):
+            continue
+        camera_from_world = np.linalg.inv(frame.world_from_camera)
+        pixel, depth = frame.lens.project(camera_from_world[:3, :3] @ centre + camera_from_world[:3, 3])
+        x, y = pixel
+        aside = max(x - columns[0], columns[-1] + 1 - x) / frame.lens.focal_x
+        above = max(y - rows[0], rows[-1] + 1 - y) / frame.lens.focal_y
+        reach = _ROOM * float(depth) * max(aside, above)
+        largest = max(largest, min(float(half), reach) if reach > 0 else float(half))
+    return largest
 
 
 def _opacity(picture: NDArray[np.uint8], known: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
@@ -192,6 +220,8 @@ def _hull(
 
     A cell counts as empty when a picture that shows it has nothing within a cell's distance there.
     """
+    if half <= 0:
+        return None
     ticks = (np.arange(_SIDE) + 0.5) / _SIDE * 2 - 1
     cells = centre + half * np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 3)
     alive = np.ones(len(cells), bool)
@@ -202,7 +232,8 @@ def _hull(
         height, width = opacity.shape
         inside = (depth > 0) & np.isfinite(pixels).all(-1)
         inside &= (np.nan_to_num(pixels) >= 0).all(-1) & (np.nan_to_num(pixels) < (width, height)).all(-1)
-        radius = math.ceil(half * math.sqrt(3) / _SIDE * frame.lens.focal_x / max(float(depth.min()), 1e-9))
+        focal = max(frame.lens.focal_x, frame.lens.focal_y)
+        radius = math.ceil(half * math.sqrt(3) / _SIDE * focal / max(float(depth.min()), 1e-9))
         shown = _grown(opacity > 0, min(radius, max(width, height)))
         x, y = np.nan_to_num(pixels[inside]).astype(int).T
         kept = np.ones(len(local), bool)

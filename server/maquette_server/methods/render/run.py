@@ -1,13 +1,13 @@
 """The story of a render: open the scene, find the cameras, look through each."""
 
+import contextlib
 import io
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 from maquette_wire.errors import UserError
-from numpy.typing import NDArray
 
 from ...cameras import paths, spiral, turntable
 from ...cameras.lens import Lens
@@ -19,6 +19,8 @@ from .. import base, scene_input
 from . import RenderParams
 
 _MOST_PIXELS = 1 << 26  # of one picture
+# Pictures of a film, and pixels of each, that say between which depths its colours lie.
+_GLANCES, _GLANCED = 64, 4096
 _LOADING = base.Step(0, 0, "load")
 
 
@@ -31,37 +33,15 @@ def run(ctx: base.RunContext) -> base.Run:
     for note in scene.notes:
         ctx.warn("checkpoint.damaged", note)
     cameras = [_sized(camera, params) for camera in _cameras(ctx, params, scene)]
+    if params.video:
+        _check_film(cameras)
+        if params.transparent:
+            ctx.warn("params.ignored", "A film cannot be transparent: it shows the scene's background.")
     yield _LOADING
 
     ctx.timer.stage("render")
-    began = time.monotonic()
-    items: list[base.Item] = []
-    film: list[NDArray[np.uint8]] = []
-    depths: list[NDArray[np.float32]] = []
-    for number, camera in enumerate(cameras):
-        step = base.Step(number, len(cameras), "render")
-        frame: runtime.Frame | None = None
-        for frame in scene.tiles(camera):
-            if frame is None:
-                yield step
-        assert frame is not None
-        picture = frame.straight() if params.transparent else frame.over(scene.record.background)
-        if params.video:
-            film.append(picture[..., :3])
-            depths.append(frame.depths)
-        else:
-            items.append(base.Item("images", f"{number:05d}.png", png.write(picture)))
-            if params.depth:
-                items.append(base.Item("images", f"{number:05d}.exr", exr.write(frame.depths)))
-        yield base.Step(number + 1, len(cameras), "render")
-    seconds = time.monotonic() - began
-    ctx.timer.stage("write")
-    if params.video:
-        yield base.Step(len(cameras), len(cameras), "write")
-        items.append(base.Item("video", "render.mp4", _film(film, params.fps)))
-        if params.depth:
-            yield base.Step(len(cameras), len(cameras), "write")
-            items.append(base.Item("video", "depth.mp4", _film(list(_readable(depths)), params.fps)))
+    work = _film if params.video else _pictures
+    items, seconds = yield from work(params, scene, cameras)
     megapixels = sum(camera.lens.width * camera.lens.height for camera in cameras) / 1e6
     figures = {
         "frames": len(cameras),
@@ -73,25 +53,70 @@ def run(ctx: base.RunContext) -> base.Run:
     return base.Result(items, figures, backends={"field": str(scene.record.field["type"])})
 
 
-def _film(frames: list[NDArray[np.uint8]], fps: float) -> bytes:
-    file = io.BytesIO()
-    try:
-        video.write(file, frames, fps)
-    except ValueError as error:
+def _pictures(
+    params: RenderParams, scene: runtime.Scene, cameras: Sequence[Posed]
+) -> base.Part[tuple[list[base.Item], float]]:
+    """A file for each picture, and the seconds that rendering took."""
+    items: list[base.Item] = []
+    seconds = 0.0
+    for number, camera in enumerate(cameras):
+        began = time.monotonic()
+        frame = yield from base.telling(scene.tiles(camera), base.Step(number, len(cameras), "render"))
+        seconds += time.monotonic() - began
+        picture = frame.straight() if params.transparent else frame.over(scene.record.background)
+        items.append(base.Item("images", f"{number:05d}.png", png.write(picture)))
+        if params.depth:
+            items.append(base.Item("images", f"{number:05d}.exr", exr.write(frame.depths)))
+        yield base.Step(number + 1, len(cameras), "render")
+    return items, seconds
+
+
+def _film(
+    params: RenderParams, scene: runtime.Scene, cameras: Sequence[Posed]
+) -> base.Part[tuple[list[base.Item], float]]:
+    """The film and that of its depths, and the seconds that rendering took; one picture is held at a time."""
+    files = {name: io.BytesIO() for name in ("render.mp4", "depth.mp4")[: 1 + params.depth]}
+    near, far = (yield from _span(scene, cameras)) if params.depth else (0.0, 1.0)
+    seconds = 0.0
+    with contextlib.ExitStack() as films:
+        add = {name: films.enter_context(video.writing(file, params.fps)) for name, file in files.items()}
+        for number, camera in enumerate(cameras):
+            began = time.monotonic()
+            frame = yield from base.telling(scene.tiles(camera), base.Step(number, len(cameras), "render"))
+            seconds += time.monotonic() - began
+            add["render.mp4"](frame.over(scene.record.background))
+            if params.depth:
+                add["depth.mp4"](depth_picture.colour(frame.depths, near=near, far=far))
+            yield base.Step(number + 1, len(cameras), "render")
+    return [base.Item("video", name, file.getvalue()) for name, file in files.items()], seconds
+
+
+def _span(scene: runtime.Scene, cameras: Sequence[Posed]) -> base.Part[tuple[float, float]]:
+    """Near and far of the colours of a film's depths: one span for all, so that it does not flicker."""
+    chosen = np.unique(np.linspace(0, len(cameras) - 1, min(_GLANCES, len(cameras))).round().astype(int))
+    depths = []
+    for number in chosen:
+        depths.append(scene.some_depths(cameras[number], _GLANCED))
+        yield base.Step(0, len(cameras), "render")
+    return depth_picture.span(np.concatenate(depths))
+
+
+def _check_film(cameras: Sequence[Posed]) -> None:
+    """Raises UserError `params.bad` for what no film shows."""
+    sizes = {(camera.lens.width, camera.lens.height) for camera in cameras}
+    if len(sizes) > 1:
         raise UserError(
             "params.bad",
             "The cameras have pictures of several sizes, which one film cannot show.",
             hint="Give --size, or render into a folder.",
-        ) from error
-    return file.getvalue()
-
-
-def _readable(depths: list[NDArray[np.float32]]) -> Iterator[NDArray[np.uint8]]:
-    """All frames with the colours of one span of depths, so that the film does not flicker."""
-    everything = np.concatenate([depth.ravel()[:: max(1, depth.size // 4096)] for depth in depths])
-    near, far = depth_picture.span(everything[None]) if np.isfinite(everything).any() else (0.0, 1.0)
-    for depth in depths:
-        yield depth_picture.colour(depth, near=near, far=far)
+        )
+    width, height = max(sizes)
+    if max(width, height) > video.MAX_SIDE:
+        raise UserError(
+            "params.bad",
+            f"A film of {width} x {height} pixels is too large: {video.MAX_SIDE} along a side are possible.",
+            hint="Choose less, or render into a folder.",
+        )
 
 
 def _cameras(ctx: base.RunContext, params: RenderParams, scene: runtime.Scene) -> list[Posed]:

@@ -130,7 +130,7 @@ def test_wrong_frames_and_rates_are_refused() -> None:
     for frames in wrong:
         with pytest.raises(ValueError):
             video.write(io.BytesIO(), frames, 10)
-    for fps in (0, -1, float("nan"), float("inf")):
+    for fps in (0, 1e-4, -1, float("nan"), float("inf")):
         with pytest.raises(ValueError):
             video.write(io.BytesIO(), [picture], fps)
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 MAX_SIDE = 8192  # pixels; what H.264's largest levels have
 MAX_PIXELS = 8192 * 8192  # of a frame that is read
-FASTEST = 1000.0  # frames per second
+SLOWEST, FASTEST = 0.01, 1000.0  # frames per second
 QUALITY = 18  # x264's constant rate factor: hard to tell from the original
 # FFmpeg's fast conversion to RGB drops fractions: pictures come back 1 to 1.5 of 255 levels darker.
 _EXACT = (
@@ -50,7 +50,7 @@ def write(target: Path | BinaryIO, frames: Iterable[NDArray[np.uint8]], fps: flo
     """Writes the frames as an MP4 film and returns how many there were.
 
     frames: u8 [H, W, 3] each, all of one size; taken one at a time, and no more than some twenty are held.
-    An odd height or width is made even by repeating the last row or column. fps: frames per second, above 0.
+    An odd height or width is made even by repeating the last row or column. fps: frames per second.
     target: a path, which appears only when the film is whole and can then be played while it is fetched; or a
     binary file open for writing and seeking. Equal frames give equal bytes. Raises ValueError for frames of
     another shape or type, and for none at all; OSError when the target cannot be written.
@@ -69,8 +69,8 @@ def writing(target: Path | BinaryIO, fps: float) -> Iterator[Callable[[NDArray[n
 
     The film is whole when the context ends; after an exception in it a path is as it was before.
     """
-    if not 0 < fps <= FASTEST:
-        raise ValueError(f"a film has more than 0 and at most {FASTEST:g} frames per second, not {fps}")
+    if not SLOWEST <= fps <= FASTEST:
+        raise ValueError(f"a film has {SLOWEST:g} to {FASTEST:g} frames per second, not {fps}")
     if not isinstance(target, Path):
         # Moving the index to the front needs the file to be opened again, by its name.
         with av.open(target, "w", format="mp4") as container:

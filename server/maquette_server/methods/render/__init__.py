@@ -16,7 +16,7 @@ class RenderParams(base.Params, frozen=True):
     height: Annotated[int, Meta(ge=1, le=16384)] | None = None
     scale: Annotated[float, Meta(gt=0, le=16, description="Factor of both sides")] = 1.0
     elevation: Annotated[float, Meta(ge=-90, le=90, description="Degrees, of a turntable")] = 20.0
-    fps: Annotated[float, Meta(gt=0, le=240)] = 24.0
+    fps: Annotated[float, Meta(ge=0.01, le=240)] = 24.0
     video: bool = False
     depth: bool = False
     transparent: bool = False

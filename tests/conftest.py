@@ -75,10 +75,19 @@ def data() -> Path:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port of the loopback interface that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback interface that nobody listened on a moment ago.
+
+    None of those that connections begin at by themselves: a client that keeps trying before its server is
+    there may come to begin at the very port it tries, and then talks to itself.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @pytest.fixture

@@ -25,12 +25,23 @@ def test_all_kernels_lie_in_the_folder_of_all_files() -> None:
 
 
 def test_what_earlier_files_became_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling.numba.config, "CACHE_DIR", str(tmp_path))
-    (tmp_path / "kernels-0").mkdir()
-    (tmp_path / "others").mkdir()
+    monkeypatch.setattr(compiling, "_PACKAGE", tmp_path)
+    beside = tmp_path / "__pycache__"
+    (beside / "kernels-0").mkdir(parents=True)
+    (beside / "others").mkdir()
     found = compiling.folder()
     assert found is not None
-    assert sorted(tmp_path.iterdir()) == sorted([found, tmp_path / "others"])
+    assert sorted(beside.iterdir()) == sorted([found, beside / "others"])
+
+
+def test_what_other_versions_became_stays_where_they_share_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling.numba.config, "CACHE_DIR", str(tmp_path))
+    (tmp_path / "kernels-0").mkdir()
+    found = compiling.folder()
+    assert found is not None
+    assert sorted(tmp_path.iterdir()) == sorted([found, tmp_path / "kernels-0"])
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(

@@ -41,7 +41,8 @@ def folder() -> Path | None:
         except OSError:
             continue
         if os.access(place / name, os.W_OK):
-            _forget(place, name)
+            if place.parent == _PACKAGE:  # other places may be shared with other versions
+                _forget(place, name)
             return place / name
     return None
 

@@ -10,9 +10,8 @@ import numpy as np
 from numba import prange
 
 from .compiling import inlined, kernel
-from .grid_kernels import rows
+from .grid_kernels import interpolate
 
-_HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
 _MOST_LOG_DENSITY = np.float32(12.0)  # as in `grid`
@@ -42,7 +41,7 @@ def add_product(values, matrix, total):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def density(px, py, pz, spread, field, feature, hidden):  # type: ignore[no-untyped-def]
+def density(x, y, z, spread, field, feature, hidden):  # type: ignore[no-untyped-def]
     """The density at a point of the unit cube; leaves the hidden layer in `hidden` [W].
 
     field: `GridField.arrays`.  feature: [L F], scratch.
@@ -51,26 +50,16 @@ def density(px, py, pz, spread, field, feature, hidden):  # type: ignore[no-unty
     features = table.shape[1]
     width = entry.shape[1]
     narrow = _ONE / (_ROOT_8 * max(spread, np.float32(1e-9)))
-    for level in range(scales.shape[0]):
-        scale = scales[level]
-        x, y, z = px * scale + _HALF, py * scale + _HALF, pz * scale + _HALF
-        ix, iy, iz = np.uint32(x), np.uint32(y), np.uint32(z)
-        fx, fy, fz = x - np.float32(ix), y - np.float32(iy), z - np.float32(iz)
-        gx, gy, gz = _ONE - fx, _ONE - fy, _ONE - fz
-        r0, r1, r2, r3, r4, r5, r6, r7 = rows(
-            ix, iy, iz, sides[level], sizes[level], dense[level], starts[level]
-        )
-        w0, w1, w2, w3 = gx * gy, fx * gy, gx * fy, fx * fy
+    for i in range(scales.shape[0]):
         kept = _ONE
         if smooth:
-            share = narrow / scale * _PARTS
+            share = narrow / scales[i] * _PARTS
             if share < _ERF_LAST:  # beyond it the error function is 1
                 step = np.uint32(share)
                 kept = _ERF[step] + (share - np.float32(step)) * (_ERF[step + 1] - _ERF[step])
-        for f in range(features):
-            low = w0 * table[r0, f] + w1 * table[r1, f] + w2 * table[r2, f] + w3 * table[r3, f]
-            high = w0 * table[r4, f] + w1 * table[r5, f] + w2 * table[r6, f] + w3 * table[r7, f]
-            feature[level * features + f] = kept * (gz * low + fz * high)
+        interpolate(
+            x, y, z, table, scales[i], sides[i], starts[i], sizes[i], dense[i], kept, feature, i * features
+        )
     hidden[:] = _ZERO
     add_product(feature, entry, hidden)
     total = _ZERO

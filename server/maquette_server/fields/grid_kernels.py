@@ -53,6 +53,21 @@ def rows(ix, iy, iz, side, size, dense, start):  # type: ignore[no-untyped-def]
     return start + r0, start + r1, start + r2, start + r3, start + r4, start + r5, start + r6, start + r7
 
 
+@inlined
+def interpolate(px, py, pz, table, scale, side, start, size, dense, kept, out, at):  # type: ignore[no-untyped-def]
+    """Writes what a level has at a point of the unit cube, times `kept`, to out [at : at + F]."""
+    x, y, z = px * scale + _HALF, py * scale + _HALF, pz * scale + _HALF
+    ix, iy, iz = np.uint32(x), np.uint32(y), np.uint32(z)
+    fx, fy, fz = x - np.float32(ix), y - np.float32(iy), z - np.float32(iz)
+    gx, gy, gz = _ONE - fx, _ONE - fy, _ONE - fz
+    r0, r1, r2, r3, r4, r5, r6, r7 = rows(ix, iy, iz, side, size, dense, start)
+    w0, w1, w2, w3 = gx * gy, fx * gy, gx * fy, fx * fy
+    for f in range(table.shape[1]):
+        low = w0 * table[r0, f] + w1 * table[r1, f] + w2 * table[r2, f] + w3 * table[r3, f]
+        high = w0 * table[r4, f] + w1 * table[r5, f] + w2 * table[r6, f] + w3 * table[r7, f]
+        out[at + f] = kept * (gz * low + fz * high)
+
+
 @kernel
 def encode(points, table, scales, sides, starts, sizes, dense, out):  # type: ignore[no-untyped-def]
     """out [P, L F] of points [P, 3] float32 in 0..1 and the table [rows, F] float32.
@@ -61,21 +76,11 @@ def encode(points, table, scales, sides, starts, sizes, dense, out):  # type: ig
     """
     features = table.shape[1]
     for p in prange(points.shape[0]):
-        for level in range(scales.shape[0]):
-            x = points[p, 0] * scales[level] + _HALF
-            y = points[p, 1] * scales[level] + _HALF
-            z = points[p, 2] * scales[level] + _HALF
-            ix, iy, iz = np.uint32(x), np.uint32(y), np.uint32(z)
-            fx, fy, fz = x - np.float32(ix), y - np.float32(iy), z - np.float32(iz)
-            gx, gy, gz = _ONE - fx, _ONE - fy, _ONE - fz
-            r0, r1, r2, r3, r4, r5, r6, r7 = rows(
-                ix, iy, iz, sides[level], sizes[level], dense[level], starts[level]
+        x, y, z = points[p, 0], points[p, 1], points[p, 2]
+        for i in range(scales.shape[0]):
+            interpolate(
+                x, y, z, table, scales[i], sides[i], starts[i], sizes[i], dense[i], _ONE, out[p], i * features
             )
-            w0, w1, w2, w3 = gx * gy, fx * gy, gx * fy, fx * fy
-            for f in range(features):
-                low = w0 * table[r0, f] + w1 * table[r1, f] + w2 * table[r2, f] + w3 * table[r3, f]
-                high = w0 * table[r4, f] + w1 * table[r5, f] + w2 * table[r6, f] + w3 * table[r7, f]
-                out[p, level * features + f] = gz * low + fz * high
 
 
 @kernel

@@ -63,6 +63,33 @@ def _colour(r, hidden, layers, code, second):  # type: ignore[no-untyped-def]
     )
 
 
+@inlined
+def _shine(light, density, length, place, r, hidden, layers, code, second):  # type: ignore[no-untyped-def]
+    """What a sample adds to a ray. hidden: the density's, which may be lost.
+
+    light: what is left of the ray's light; the weight that waits for a colour; the sum of weight times place;
+    red, green and blue, and the newest colour.
+    """
+    passed = np.float32(math.exp(-density * length))
+    weight = light[0] * (_ONE - passed)
+    light[0] *= passed
+    light[1] += weight
+    light[2] += weight * place
+    if light[1] > _FAINT:
+        light[6], light[7], light[8] = _colour(r, hidden, layers, code, second)
+        for c in range(3):
+            light[3 + c] += light[1] * light[6 + c]
+        light[1] = _ZERO
+
+
+@inlined
+def _end(light, r, colours, opacities, depths):  # type: ignore[no-untyped-def]
+    for c in range(3):
+        colours[r, c] = light[3 + c] + light[1] * light[6 + c]
+    opacities[r] = _ONE - light[0]
+    depths[r] = light[2]
+
+
 @kernel
 def look(  # type: ignore[no-untyped-def]
     points, spreads, places, lengths, offsets, field, layers, colours, opacities, depths
@@ -79,30 +106,15 @@ def look(  # type: ignore[no-untyped-def]
         r = _spread(np.int64(number), count)
         feature, code = np.empty(inputs, np.float32), np.empty(codes, np.float32)
         hidden, second = np.empty(width, np.float32), np.empty(width, np.float32)
-        remaining = _ONE
-        red = green = blue = depth = waiting = _ZERO
-        seen0 = seen1 = seen2 = _ZERO  # the newest colour
+        light = np.zeros(9, np.float32)
+        light[0] = _ONE
         for s in range(offsets[r], offsets[r + 1]):
             x, y, z = points[s, 0], points[s, 1], points[s, 2]
             density = density_kernels.density(x, y, z, spreads[s], field, feature, hidden)
-            passed = np.float32(math.exp(-density * lengths[s]))
-            weight = remaining * (_ONE - passed)
-            depth += weight * places[s]
-            waiting += weight
-            if waiting > _FAINT:
-                seen0, seen1, seen2 = _colour(r, hidden, layers, code, second)
-                red += waiting * seen0
-                green += waiting * seen1
-                blue += waiting * seen2
-                waiting = _ZERO
-            remaining *= passed
-            if remaining < _SPENT:
+            _shine(light, density, lengths[s], places[s], r, hidden, layers, code, second)
+            if light[0] < _SPENT:
                 break
-        colours[r, 0] = red + waiting * seen0
-        colours[r, 1] = green + waiting * seen1
-        colours[r, 2] = blue + waiting * seen2
-        opacities[r] = _ONE - remaining
-        depths[r] = depth
+        _end(light, r, colours, opacities, depths)
 
 
 @kernel
@@ -116,9 +128,8 @@ def walk(  # type: ignore[no-untyped-def]
     count = origins.shape[0]
     for number in prange(count):
         r = _spread(np.int64(number), count)
-        remaining = _ONE
-        red = green = blue = depth = waiting = _ZERO
-        seen0 = seen1 = seen2 = _ZERO  # the newest colour
+        light = np.zeros(9, np.float32)
+        light[0] = _ONE
         if near[r] < far[r]:
             feature, code = np.empty(inputs, np.float32), np.empty(codes, np.float32)
             hidden, second = np.empty(width, np.float32), np.empty(width, np.float32)
@@ -126,30 +137,16 @@ def walk(  # type: ignore[no-untyped-def]
             place = near[r] / between + _HALF
             last = far[r] / between
             taken = 0
-            while place < last and taken < most and remaining >= _SPENT:
+            while place < last and taken < most and light[0] >= _SPENT:
                 t = place * between
                 x, y, z = march_kernels.point(origins, directions, r, t)
-                skipped = march_kernels.empty(x, y, z, t, origins, directions, r, occupied, full, between)
-                if skipped == 0:
-                    skipped = 1
+                passed = march_kernels.empty(x, y, z, t, origins, directions, r, occupied, full, between)
+                if passed == 0:
+                    passed = 1
                     x, y, z = march_kernels.within(x), march_kernels.within(y), march_kernels.within(z)
                     spread = _HALF * radii[r] * t * _HALF
                     density = density_kernels.density(x, y, z, spread, field, feature, hidden)
-                    passed = np.float32(math.exp(-density * step))
-                    weight = remaining * (_ONE - passed)
-                    depth += weight * t
-                    waiting += weight
-                    if waiting > _FAINT:
-                        seen0, seen1, seen2 = _colour(r, hidden, layers, code, second)
-                        red += waiting * seen0
-                        green += waiting * seen1
-                        blue += waiting * seen2
-                        waiting = _ZERO
-                    remaining *= passed
-                place += np.float32(skipped)
-                taken += skipped
-        colours[r, 0] = red + waiting * seen0
-        colours[r, 1] = green + waiting * seen1
-        colours[r, 2] = blue + waiting * seen2
-        opacities[r] = _ONE - remaining
-        depths[r] = depth
+                    _shine(light, density, step, t, r, hidden, layers, code, second)
+                place += np.float32(passed)
+                taken += passed
+        _end(light, r, colours, opacities, depths)

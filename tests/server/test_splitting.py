@@ -158,9 +158,16 @@ def test_a_pixel_is_wide_by_where_it_is_seen_from() -> None:
     """From twice as far it covers twice as much, and is seen by twice as many rays along a side."""
     near = rays(4, 0.02)
     far = Rays(2 * near.origins, near.directions, near.radii, near.near, near.far)
-    assert torch.allclose(grid_render.footprints(far), 2 * grid_render.footprints(near))
     view = grid_render.GridScene(scene(0.4).field, scene(0.4).sampler, 0.06)
     assert (view._number(near), view._number(far)) == (1, 2)
+    inside = Rays(0 * near.origins, near.directions, near.radii, near.near, near.far)
+    assert view._number(inside) == 1, "from the very middle too"
+
+
+def test_a_draft_takes_no_more_rays_however_small_the_picture() -> None:
+    view = grid_render.GridScene(scene(0.4).field, scene(0.4).sampler, 0.06)
+    assert [view.draft()._number(rays(4, radius)) for radius in (0.02, 0.04, 0.4)] == [1, 2, 2]
+    assert view._number(rays(4, 0.4)) == 8
 
 
 def test_across_is_an_orthonormal_basis() -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,11 +13,11 @@ from torch import Tensor
 from ..fields import grid, spherical_harmonics
 from ..fields.domain import Domain
 from . import marching, occupied, packed, splitting
-from .rays import Rays
+from .rays import Rays, distances
 from .seen import OPAQUE, Seen
 
 TILE = 4096  # rays at once
-_MOST = 8  # rays of a pixel along a side
+_DRAFT = 2  # rays of a pixel along a side, in passing
 _SLACK = 0.25  # by how many times a ray may be wider than those learnt from
 _UNSEEN = 3e-4  # of a ray's light: samples that add less have no colour
 
@@ -43,7 +43,10 @@ class GridScene:
     field: grid.GridField
     sampler: Sampler
     finest: float = math.inf
-    """Footprint of the rays that it has learnt from (`footprints`); wider pixels are seen by several each."""
+    """Footprint (radius times `rays.distances`) of the rays that it has learnt from; wider pixels are several
+    rays each.
+    """
+    most: int = 8  # rays of a pixel along a side
 
     @property
     def domain(self) -> Domain:
@@ -54,6 +57,10 @@ class GridScene:
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.field.grid.table.device
+
+    def draft(self) -> "GridScene":
+        """See `seen.Field`."""
+        return replace(self, most=_DRAFT)
 
     @torch.no_grad()
     def densities(self, points: Tensor, spread: float) -> Tensor:
@@ -72,8 +79,8 @@ class GridScene:
         number = self._number(rays)
         if number == 1:
             return self._see(rays)
-        fine = self.finest / rays.origins.norm(dim=-1).clamp(min=1e-6)
-        parts = self._see(splitting.split(rays, torch.minimum(rays.radii / number, fine), number))
+        radii = torch.minimum(rays.radii / number, self.finest / distances(rays.origins))
+        parts = self._see(splitting.split(rays, radii, number))
         opacities = splitting.together(parts.opacities, number**2)
         nearest = parts.depths.view(-1, number**2).amin(1)
         depths = torch.where(opacities > OPAQUE, nearest, torch.inf)
@@ -83,8 +90,8 @@ class GridScene:
         """How many rays along a side a pixel is seen by."""
         if not len(rays) or math.isinf(self.finest):
             return 1
-        wider = float(footprints(rays).median()) / self.finest
-        return min(_MOST, max(1, math.ceil(wider - _SLACK)))
+        wider = float((rays.radii * distances(rays.origins)).median()) / self.finest
+        return min(self.most, max(1, math.ceil(wider - _SLACK)))
 
     def _see(self, rays: Rays) -> Seen:
         directions = torch.nn.functional.normalize(rays.directions, dim=-1)
@@ -140,11 +147,6 @@ class GridScene:
         """`see` in pieces of TILE rays, in order."""
         for part in rays.chunks(TILE):
             yield self.see(part)
-
-
-def footprints(rays: Rays) -> Tensor:
-    """Radii [R] of rays in the field's frame where they pass its middle."""
-    return rays.radii * rays.origins.norm(dim=-1)
 
 
 def _array(values: Tensor) -> NDArray[Any]:

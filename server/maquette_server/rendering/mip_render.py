@@ -59,6 +59,10 @@ class MipScene:
         densities[shown] = found * grown.prod(-1).pow(1 / 3)
         return densities
 
+    def draft(self) -> "MipScene":
+        """See `seen.Field`: a pixel is one cone anyway."""
+        return self
+
     @torch.no_grad()
     def see(self, rays: Rays) -> Seen:
         """R rays in the field's frame."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..cameras.lens import Lens
 from ..fields.domain import Domain
-from .rays import Rays, pixel_radius
+from .rays import Rays, distances, pixel_radius
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class CameraRays:
 
     @property
     def footprints(self) -> Tensor:
-        """Radii [V] of the cameras' rays where they pass the middle of the field's frame."""
-        return self.radii * self._origins.norm(dim=-1)
+        """Of the cameras' rays [V], see `distances`."""
+        return self.radii * distances(self._origins)
 
     def whole(self, camera: int) -> Rays:
         """All rays of one camera, row by row from the top."""

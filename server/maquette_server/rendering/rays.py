@@ -97,6 +97,14 @@ def slices(count: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
+def distances(origins: Tensor) -> Tensor:
+    """How far [N] what cameras at origins [N, 3] look at is from them, about, in a bounded field's frame: as
+    far as its middle, but no nearer than half the way from there to a face of the box. A ray's radius times
+    this is its footprint.
+    """
+    return origins.norm(dim=-1).clamp(min=0.5)
+
+
 def pixel_radius(lens: Lens) -> float:
     """Radius at depth 1 of a cone whose disc has the variance of a pixel: dx 2 / sqrt(12) (sec. 3.1).
 

@@ -39,6 +39,11 @@ class Field(Protocol):
         spread: standard deviation, in the frame, of the footprint with which the points are looked at.
         """
 
+    def draft(self) -> "Field":
+        """The same to be looked at in passing: a picture takes as long as it has pixels, and a small one may
+        show aliasing.
+        """
+
     def tiles(self, rays: Rays) -> Iterator[Seen]:
         """What R rays in the field's frame see, in pieces, in order; without gradients.
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..fields import grid, spherical_harmonics
 from ..methods.base import State
-from ..rendering import grid_render, packed, splitting
+from ..rendering import packed, splitting
 from ..rendering.marching import Samples
-from ..rendering.rays import Rays
+from ..rendering.rays import Rays, distances
 from . import adam_state, seeds
 from .pixels import Drawn, Pixels
 from .sample_placing import Placing
@@ -35,7 +35,7 @@ class Settings:
     last_rate: float = 0.03  # of the first
     warm_up: int = 50  # steps
     split_from: float = math.inf  # share of the training from which on pixels are means of several rays
-    finest: float = math.inf  # footprint (`grid_render.footprints`) that those rays have at most
+    finest: float = math.inf  # footprint (radius times `rays.distances`) that those rays have at most
     split_after: int = 1000  # steps, at least, before they are: shapes are found sooner by more pixels
 
 
@@ -77,7 +77,7 @@ class GridTask:
         else:
             count = max(1, self.placing.rays // splitting.PARTS)
             drawn = self._pixels.draw(count, self._random)
-            fine = self._settings.finest / drawn.rays.origins.norm(dim=-1).clamp(min=1e-6)
+            fine = self._settings.finest / distances(drawn.rays.origins)
             radii = torch.minimum(drawn.rays.radii / 2, fine)
             rays = splitting.drawn(drawn.rays, radii, self._wide(drawn.rays), self._random)
             self.split = True
@@ -126,7 +126,7 @@ class GridTask:
 
     def _wide(self, rays: Rays) -> Tensor:
         """Which pixels are much wider than the rays they are made of, bool [R]."""
-        return grid_render.footprints(rays) > _WIDE * self._settings.finest
+        return rays.radii * distances(rays.origins) > _WIDE * self._settings.finest
 
     def _rate(self, step: int) -> float:
         """The learning rate as a share of the first one's."""

@@ -8,6 +8,7 @@ ready in time, it is begun again with sides divided by the least whole number th
 import math
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ class FieldViews:
                 if not places[one.path].is_file():
                     raise blobs.missing(one.file.digest)
             scene = runtime.open_scene(SceneFiles(places, "of the view"), device)
+            scene = replace(scene, field=scene.field.draft())
             if before != scene.record.field:
                 self._pace = None
                 self._warm_up(scene)

@@ -117,10 +117,7 @@ def learn(
     tell: hears the seconds so far and the field at each of the marks below `seconds`; that takes no time.
     wait: until the device has done what it was given.
     """
-    first = make(lambda step: 1.0)
-    for step in (0, 1 << 20):  # what is compiled, for early steps and for late ones, is loaded before
-        first.advance(step)
-    del first
+    warm_up(make)
     wait()
     clock = learning.Budget(None, seconds)
     clock.begin()
@@ -140,6 +137,13 @@ def learn(
     return learner, steps
 
 
+def warm_up(make: Make) -> None:
+    """Loads what is compiled, for early steps and for late ones."""
+    learner = make(lambda step: 1.0)
+    for step in (0, 1 << 20):
+        learner.advance(step)
+
+
 def learnt(make: Make, steps: int) -> learners.Learner:
     """A field after so many steps, however long they take."""
     learner = make(lambda step: step / steps)
@@ -157,9 +161,8 @@ def measured(
     spent = 0.0
     for view in seen:
         began = time.monotonic()
-        *_, found = runtime.look(field, view.camera, near, far)
+        found = runtime.look(field, view.camera, near, far)
         spent += time.monotonic() - began
-        assert found is not None
         shown = found.colours + (1 - found.opacities[..., None]) * view.behind
         errors.append(picture_errors.psnr(view.truth, np.clip(shown, 0, 1).astype(np.float64)))
     return Measured(tuple(errors), spent / len(seen))

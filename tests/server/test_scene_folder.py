@@ -291,7 +291,7 @@ def test_a_picture_made_in_pieces_is_that_of_all_rays_at_once_to_the_bit(made: P
     camera = Posed(scene.cameras[0].posed().world_from_camera, lens.resized(300, 280))
     near, far = scene.reach(camera)
     field = Counted(scene.field)
-    *_, frame = runtime.look(field, camera, near, far)
+    frame = runtime.look(field, camera, near, far)
     assert len(field.counts) > 1
     assert max(field.counts) <= 1 << 16
     rays = CameraRays([camera], field.domain, near, far).whole(0)
@@ -334,7 +334,7 @@ class Wall:
 def test_depths_are_along_the_axis_whatever_the_lens(made: Path, model: str) -> None:
     distortion = {"pinhole": (), "opencv": (0.05, 0.0, 0.0, 0.0, 0.0, 0.0), "fisheye": (0.05, 0.0, 0.0, 0.0)}
     lens = Lens(24, 20, 12.0, 12.0, 12.0, 10.0, model, distortion[model])
-    *_, frame = runtime.look(Wall(), Posed(np.eye(4), lens), 0.1, 100.0)
+    frame = runtime.look(Wall(), Posed(np.eye(4), lens), 0.1, 100.0)
     assert frame is not None
     inside = np.isfinite(frame.depths)
     assert inside.mean() > 0.5

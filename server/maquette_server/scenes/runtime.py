@@ -1,6 +1,6 @@
 """From a scene's files to something that renders: the only code that does so."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,9 +63,7 @@ class Scene:
 
     def render(self, camera: Posed) -> Frame:
         """Renders a camera."""
-        *_, frame = look(self.field, camera, *self.reach(camera))
-        assert frame is not None
-        return frame
+        return look(self.field, camera, *self.reach(camera))
 
     def some_depths(self, camera: Posed, count: int) -> NDArray[np.float32]:
         """What the picture of a camera has as depths at about `count` pixels, spread evenly over it."""
@@ -86,12 +84,18 @@ class Scene:
         return 0.0, max(self.record.far, away + 2 / domain.scale)
 
 
-def look(field: seen.Field, camera: Posed, near: float, far: float) -> Iterator[Frame | None]:
-    """What a camera sees of a field: None after each tile, the picture at the end.
+def look(field: seen.Field, camera: Posed, near: float, far: float) -> Frame:
+    """What a camera sees of a field.
 
     near, far: depths in units of the scene; of a fisheye distances.
     """
-    yield (yield from _picture(field, camera, near, far))
+    tiles = _picture(field, camera, near, far)
+    while True:
+        try:
+            next(tiles)
+        except StopIteration as end:
+            found: Frame = end.value
+            return found
 
 
 def _picture(field: seen.Field, camera: Posed, near: float, far: float) -> Generator[None, None, Frame]:

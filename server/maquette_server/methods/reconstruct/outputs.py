@@ -116,8 +116,8 @@ def view(learner: Learner, camera: Posed, space: Space, longest: int, background
     lens = camera.lens
     quick = math.sqrt(learner.quick / (lens.width * lens.height))
     small = lens.scaled(min(1.0, longest / max(lens.width, lens.height), quick))
-    *_, frame = runtime.look(learner.scene(), Posed(camera.world_from_camera, small), space.near, space.far)
-    assert frame is not None
+    field = learner.scene().draft()
+    frame = runtime.look(field, Posed(camera.world_from_camera, small), space.near, space.far)
     picture = frame.over(background)
     return np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
 

@@ -103,6 +103,17 @@ def test_every_pixel_is_drawn_alike() -> None:
     assert int(counts.max()) < 150
 
 
+@pytest.mark.parametrize("evenly", [False, True])
+def test_one_huge_picture_does_not_drown_the_others(evenly: bool) -> None:
+    """It counts for 16 usual ones, not for the 900 that it has the pixels of."""
+    huge = Lens(14 * 30, 9 * 30, 360.0, 390.0, 195.0, 142.5)
+    usual = [numbered(WIDE) for _ in range(24)]
+    blank = Picture(Posed(POSES[0], huge), np.zeros((9 * 30, 14 * 30, 3), np.uint8))
+    pixels = Pixels([*usual, blank], DOMAIN, 0.5, 9.0)
+    found = pixels.draw(20_000, torch.Generator().manual_seed(0), evenly=evenly)
+    assert float((found.pictures == 24).float().mean()) == pytest.approx(16 / 40, abs=0.02)
+
+
 def test_pixels_are_drawn_as_often_as_their_weight_says() -> None:
     small = Lens(7, 9, 12.0, 13.0, 3.5, 4.5)
     pictures = [numbered(WIDE), numbered(small, weight=4.0), numbered(WIDE, weight=0.0)]

@@ -12,6 +12,8 @@ from ..fields.domain import Domain
 from ..rendering.posed import CameraRays, Posed
 from ..rendering.rays import Rays
 
+_LARGEST = 16  # usual pictures that one counts for at most
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -61,7 +63,9 @@ class Pixels:
             self._bytes[start : start + size] = torch.from_numpy(_four(picture.pixels).reshape(-1, 4))
         self._known, self._first, self._counts = _known(pictures, device)
         self._weights = torch.tensor([float(picture.weight) for picture in pictures], device=device)
-        self._chance = self._weights * self._counts
+        drawn = _drawn(self._counts)
+        self._evenly = (self._weights > 0) * drawn
+        self._chance = self._weights * drawn
         if not float(self._chance.sum()) > 0:
             raise ValueError("no picture has a pixel to learn from")
         self.device = torch.device(device)
@@ -73,7 +77,7 @@ class Pixels:
         """`count` pixels at random, with replacement: each as often as its weight says, and then all count
         alike; or evenly, and then each counts for its weight, as mip-NeRF has it (arXiv:2103.13415, sec. 4).
         """
-        chance = (self._weights > 0) * self._counts.float() if evenly else self._chance
+        chance = self._evenly if evenly else self._chance
         picture = torch.multinomial(chance, count, replacement=True, generator=generator)
         share = torch.rand(count, generator=generator, device=self.device, dtype=torch.float64)
         pixel = (share * self._counts[picture]).long()
@@ -90,6 +94,14 @@ class Pixels:
             picture,
             self._weights[picture] if evenly else torch.ones_like(opacities),
         )
+
+
+def _drawn(counts: Tensor) -> Tensor:
+    """How often pictures are drawn: as often as they have pixels, but one that is much larger than most no
+    oftener than 16 of them, lest all learn from it alone.
+    """
+    some = counts[counts > 0].float()
+    return counts.float().clamp(max=_LARGEST * float(some.median())) if len(some) else counts.float()
 
 
 def _four(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

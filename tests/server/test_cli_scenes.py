@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from maquette_server.media import exr, png, video
 from maquette_server.methods import base
 from maquette_server.rendering.posed import Posed
 from maquette_server.scenes import runtime
+from maquette_server.scenes.files import SceneFiles
 from maquette_wire.errors import UserError
 from typer.testing import CliRunner
 
@@ -163,6 +165,33 @@ def test_a_camera_path_is_rendered_in_its_order_with_depth(scene: Path, maquette
     result(done.stdout, tmp_path)
 
 
+def test_an_earlier_scene_is_replaced_whole_and_only_when_that_is_said(
+    scene: Path, here: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(scene, tmp_path / "old")
+    (tmp_path / "old" / "images" / "left.png").write_bytes(b"of a longer capture")
+    before = {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()}
+    words = ["reconstruct", str(scene.parent / "ball"), "--out", "old", "--steps", "3"]
+    ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == 2
+    assert "--overwrite" in ended.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    ended = CliRunner().invoke(app, [*words, "--overwrite"])
+    assert ended.exit_code == 0, ended.stderr
+    assert read(tmp_path / "old" / "report.json")["params"]["steps"] == 3
+    assert not (tmp_path / "old" / "images" / "left.png").exists()
+    assert [path.name for path in (tmp_path / "old" / "checkpoints").iterdir()] == ["0000003"]
+    runtime.open_scene(SceneFiles.of_folder(tmp_path / "old"))
+
+
+def test_renders_replace_earlier_ones_whole(scene: Path, here: Path, tmp_path: Path) -> None:
+    words = ["render", str(scene), "--size", "8x8", "--out", "views", "--cameras"]
+    assert CliRunner().invoke(app, [*words, "turntable:3", "--depth"]).exit_code == 0
+    (tmp_path / "views" / "mine.txt").write_text("mine")
+    assert CliRunner().invoke(app, [*words, "turntable:2"]).exit_code == 0
+    assert names(tmp_path / "views") == {"00000.png", "00001.png", "report.json", "mine.txt"}
+
+
 def captures_of(path: paths.CameraPath) -> Any:
     from maquette_server.cli import captures as sending
 
@@ -278,6 +307,11 @@ def here(private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         (["reconstruct", "BALL", "--out", "out", "--steps", "5", "--seconds", "5"], "params.bad"),
         (["reconstruct", "BALL", "--out", "out", "--steps", "0"], "params.bad"),
         (["reconstruct", "BALL", "--out", ""], "output.unusable"),
+        (["reconstruct", "BALL", "--out", "BALL", "--overwrite"], "output.unusable"),
+        (["render", "SCENE", "--cameras", "train", "--out", "SCENE"], "output.unusable"),
+        (["render", "SCENE", "--cameras", "train", "--out", "BALL"], "output.unusable"),
+        (["render", "SCENE", "--cameras", "train", "--out", "film.mov"], "params.bad"),
+        (["evaluate", "SCENE", "--out", "SCENE/report.json"], "output.unusable"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
@@ -286,7 +320,8 @@ def test_what_cannot_be_done_ends_with_2_and_one_line(
 ) -> None:
     before = names(here)
     places = {"SCENE": str(scene), "BALL": str(scene.parent / "ball")}
-    ended = CliRunner().invoke(app, [places.get(word, word) for word in words] + ["--json"])
+    said = [places.get(word, word.replace("SCENE/", f"{scene}/")) for word in words]
+    ended = CliRunner().invoke(app, [*said, "--json"])
     assert ended.exit_code == 2, ended.output
     assert len(ended.stderr.strip().splitlines()) == 1
     (line,) = ended.stdout.splitlines()

@@ -121,6 +121,14 @@ def refusal(source: object, *arguments: object) -> UserError:
     return caught.value
 
 
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    source = opening.read(captures.scene(tmp_path / "a", {"train": 1}))
+    before = sorted(tmp_path.rglob("*"))
+    error = refusal(source, tmp_path / "a", 1)
+    assert error.code == "output.unusable"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_what_cannot_be_halved_is_refused(tmp_path: Path) -> None:
     source = opening.read(captures.scene(tmp_path / "a", {"train": 1}))
     error = refusal(source, tmp_path / "b", 4)

@@ -65,7 +65,7 @@ def check(
 def multiscale(
     source: Folder,
     destination: Annotated[Path, typer.Argument(help="New folder for the multi-scale set.")],
-    levels: Annotated[int, typer.Option(min=1, max=12, help="Sizes, each half of the one before.")] = 4,
+    levels: Annotated[int, typer.Option(min=1, max=8, help="Sizes, each half of the one before.")] = 4,
     parity: Annotated[
         bool, typer.Option(help="As the published script: straight alpha, cut to 8 bits.")
     ] = False,

@@ -7,6 +7,9 @@ from pathlib import Path
 import msgspec
 from maquette_wire.errors import UserError
 
+from . import outputs
+
+_OF_A_SCENE = (outputs.SCENE, outputs.REPORT, "cameras.json", "preview.png")
 SUFFIX = ".job"  # of the folder in which the job works
 
 
@@ -39,4 +42,8 @@ def beside(target: Path) -> Path:
     """The folder in which the job works. Raises UserError `output.unusable` when the target is a folder."""
     if target.is_dir():
         raise UserError("output.unusable", f"'{target}' is a folder.", hint="Name a file with --out.")
+    if (target.parent / outputs.SCENE).is_file() and target.name in _OF_A_SCENE:
+        raise UserError(
+            "output.unusable", f"'{target}' belongs to the scene.", hint="Name another file with --out."
+        )
     return target.with_name(target.name + SUFFIX)

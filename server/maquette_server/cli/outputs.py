@@ -6,13 +6,19 @@ at the very end, so a folder with a report is complete.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from maquette_wire.errors import UserError
 
-REPORT = "report.json"
+REPORT, SCENE = "report.json", "scene.json"
+# what else a method leaves as many of as there happen to be: those of an earlier result go
+_NUMBERED = {
+    "render": ("[0-9]*.png", "[0-9]*.exr"),
+    "reconstruct": ("images/*", "masks/*", "checkpoints/*/*"),
+}
 _BENEATH = "x" * 120  # as long as what the private folder of a job has beneath --out
 _LONGEST_SHOWN = 120  # characters of a path in a sentence
 
@@ -35,6 +41,39 @@ def check(out: Path) -> None:
             f"The folder '{place}' cannot be written.",
             hint="Choose another place with --out, or change its permissions.",
         )
+
+
+def clear(out: Path, method: str, overwrite: bool | None = None) -> None:
+    """Raises UserError `output.unusable` unless the folder is new, empty, or holds what `method` left there.
+
+    overwrite: whether the user wants that replaced; None where nobody need be asked.
+    """
+    if not exists(out) or all(path.name == ".job" for path in out.iterdir()):
+        return
+    if _left_by(out) != method:
+        raise UserError(
+            "output.unusable",
+            f"'{out}' holds other files, among which the result would be lost.",
+            hint="Name a new folder with --out.",
+        )
+    if overwrite is False:
+        raise UserError(
+            "output.unusable",
+            f"'{out}' holds an earlier result.",
+            hint="Add --overwrite to replace it, or name a new folder with --out.",
+        )
+
+
+def _left_by(out: Path) -> str:
+    """The method whose result a folder holds; empty when it holds none."""
+    if (out / SCENE).is_file():
+        return "reconstruct"
+    try:
+        report = json.loads((out / REPORT).read_bytes())
+    except (OSError, ValueError):
+        return ""
+    method = report.get("method") if isinstance(report, dict) else None
+    return method if isinstance(method, str) else ""
 
 
 def folder(name: str) -> Path:
@@ -75,6 +114,7 @@ def write(out: Path, files: Mapping[str, bytes | Path], report: Mapping[str, Any
             raise UserError("protocol.bad", f"A result came with the file name {name!r}.")
     made = not out.exists()
     contents = {**files, REPORT: json.dumps(report, indent=2, ensure_ascii=False).encode() + b"\n"}
+    before = _left_by(out)
     parts = {name: (out / name).with_name(f".{Path(name).name}.part") for name in contents}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -84,6 +124,8 @@ def write(out: Path, files: Mapping[str, bytes | Path], report: Mapping[str, Any
                 _fill(file.fileno(), content)
         for name, part in parts.items():
             os.replace(part, out / name)
+        if before == report.get("method"):
+            _remove_others(out, _NUMBERED.get(before, ()), contents)
     except BaseException as error:
         for part in parts.values():
             part.unlink(missing_ok=True)
@@ -97,6 +139,16 @@ def write(out: Path, files: Mapping[str, bytes | Path], report: Mapping[str, Any
             ) from error
         raise
     return list(contents)
+
+
+def _remove_others(out: Path, patterns: Iterable[str], kept: Iterable[str]) -> None:
+    """Removes files of those patterns but for the ones that are kept, and the folders that this empties."""
+    remaining = {out / name for name in kept}
+    for path in [path for pattern in patterns for path in out.glob(pattern)]:
+        if path.is_file() and path not in remaining:
+            path.unlink()
+            with suppress(OSError):  # it holds more, or is the folder of the result itself
+                path.parent.rmdir()
 
 
 def _fill(target: int, content: bytes | Path) -> None:

@@ -48,6 +48,7 @@ def reconstruct(
         Bounds, typer.Option(help="An object in a box, a whole place, or what lies one way (mip).")
     ] = Bounds.auto,
     appearance: Annotated[bool, typer.Option(help="Allow for pictures of different exposure.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier scene in --out.")] = False,
     seed: launch.Seed = 0,
     device: launch.Device = "",
     server: launch.Server = "",
@@ -58,6 +59,7 @@ def reconstruct(
 
     place = outputs.folder(out)
     launch.check(place, server, device)
+    outputs.clear(place, "reconstruct", overwrite)
     from ..datasets import opening
 
     found = opening.read(dataset)

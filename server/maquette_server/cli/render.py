@@ -14,6 +14,7 @@ from . import endings, launch
 _PATH = re.compile(r"(turntable|spiral)(?::(\d+))?")
 _SPLITS = ("train", "val", "test")
 _FILM = {"render.mp4": "", "depth.mp4": ".depth.mp4", "report.json": ".report.json"}
+_OTHER_FILMS = (".mov", ".webm", ".mkv", ".avi", ".gif", ".m4v")
 _EVALUATION = {"evaluation.json": "", "sheet.png": ".sheet.png", "report.json": ".report.json"}
 SceneFolder = Annotated[Path, typer.Argument(help="Folder that maquette reconstruct has written.")]
 
@@ -54,8 +55,12 @@ def render(
 
     target = outputs.folder(out)
     film = target.suffix.lower() == ".mp4"
+    if target.suffix.lower() in _OTHER_FILMS:
+        raise UserError("params.bad", f"'{target.name}' is no film that is written.", hint="Name an .mp4.")
     place = file_outputs.beside(target) if film else target
     launch.check(place, server, device)
+    if not film:
+        outputs.clear(place, "render")
     params: dict[str, object] = {"scale": scale, "elevation": elevation, "depth": depth}
     params |= {"transparent": transparent, "video": film}
     params["width"], params["height"] = _size(size)

@@ -136,6 +136,10 @@ def convert(source: DataSet, destination: Path, levels: int = 4, parity: bool = 
     if not 1 <= levels <= MAX_LEVELS:
         raise bad(f"{levels} levels are asked for.", f"Ask for 1 to {MAX_LEVELS} levels.")
     content: dict[str, Any] = {"up": source.up.tolist(), "background": source.background}
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise UserError(
+            "output.unusable", f"{str(destination)!r} is there and not empty.", hint="Name a new folder."
+        )
     try:
         for split in SPLITS:
             lists: dict[str, list[Any]] = {key: [] for key in (*_LISTS, "pix2cam")}

@@ -55,6 +55,12 @@ def test_one_camera_is_not_enough(tmp_path: Path) -> None:
     assert "one camera" in sentences(capture(tmp_path, captures.ring(1)))[0]
 
 
+def test_few_pictures_are_told(tmp_path: Path) -> None:
+    few = capture(tmp_path, captures.ring(4))
+    (sentence,) = sentences(few)
+    assert sentence.startswith("Only 4 pictures")
+
+
 def test_cameras_that_are_all_alike_or_in_one_place(tmp_path: Path) -> None:
     ring = captures.ring(5, 1e4)
     assert "alike" in sentences(capture(tmp_path / "a", [ring[0]] * 5))[0]

@@ -201,6 +201,8 @@ def test_up_is_stated_or_overridden_or_the_mean_of_the_cameras(tmp_path: Path) -
         (lambda f: f["frames"][1].update(file_path="a" * 5000), "cannot be read"),
         (lambda f: (f.pop("fl_x"), f.pop("fl_y")), "focal"),
         (lambda f: f.update(fl_x=-3), "focal"),
+        (lambda f: f.update(fl_x=0), "fl_x"),
+        (lambda f: f.update(fl_y=0), "fl_y"),
         (lambda f: f.update(fl_x="wide"), "fl_x"),
         (lambda f: f.update(w=0), "picture of 0"),
         (lambda f: f.update(near=3, far=2), "near"),

@@ -46,6 +46,14 @@ def test_a_file_of_the_data_set_stands_for_its_folder(tmp_path: Path) -> None:
     assert opening.read(str(folder)).format == "nerfstudio"
 
 
+def test_a_file_that_no_data_set_has_is_not_taken_for_its_folder(tmp_path: Path) -> None:
+    captures.transforms(tmp_path, captures.ring(3))
+    (tmp_path / "notes.md").write_text("Monday")
+    error = refusal(tmp_path / "notes.md")
+    assert error.code == "dataset.not_found"
+    assert "'notes.md' is a file" in error.sentence
+
+
 def test_transforms_come_before_what_a_solver_left(tmp_path: Path) -> None:
     folder = captures.transforms(tmp_path, captures.ring(3))
     np.save(folder / "poses_bounds.npy", np.zeros((3, 17)))

@@ -11,7 +11,7 @@ from maquette_server.cameras.lens import Lens
 from maquette_server.datasets import pictures, reducing
 from maquette_server.datasets.base import Frame
 from maquette_wire.errors import UserError
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tests.server import captures
 
@@ -84,7 +84,18 @@ def test_a_whole_multiple_or_fraction_fits_and_nothing_else(tmp_path: Path) -> N
     assert "turned" in refusal(frame(path, 32, 48)).hint
 
 
-def test_an_orientation_tag_is_not_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tag", [5, 6, 7, 8])
+def test_an_orientation_tag_is_followed_where_only_the_upright_picture_fits(tmp_path: Path, tag: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    Image.fromarray(captures.noise()).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        upright = np.asarray(ImageOps.exif_transpose(image))
+    found = pictures.load(frame(tmp_path / "a.png", HEIGHT, WIDTH))
+    np.testing.assert_array_equal(found, upright)
+
+
+def test_an_orientation_tag_is_not_followed_where_the_stored_pixels_fit(tmp_path: Path) -> None:
     picture = Image.fromarray(captures.noise())
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -79,7 +79,8 @@ def read(folder: Path) -> DataSet:
     images = _in_file(place / "images.bin", _images_bin) if binary else _images_text(place / "images.txt")
     if not images:
         raise bad(f"{place.name!r} of {folder.name!r} names no pictures.", "Solve the cameras again.")
-    below = "images/" if (folder / "images").is_dir() else ""
+    beside = not (folder / "images").is_dir() and any((folder / one.name).is_file() for one in images)
+    below = "" if beside else "images/"
     frames = []
     for image in sorted(images, key=lambda image: image.name):
         if image.camera not in cameras:

@@ -12,6 +12,7 @@ from .base import Floats, Frame
 CODE = "dataset.doubtful"
 _SIDE = 32  # cells of a picture along a side; the outer ones are its edge
 _FEWEST = 4  # pictures that can be compared
+_FEW = 5  # pictures that show next to nothing of a place
 _ALIKE = 6.0  # levels of 255: the spread over the pictures that noise and flickering light have
 
 
@@ -31,6 +32,8 @@ def edge(picture: NDArray[np.uint8], masked: bool = False) -> Floats | None:
 def of(frames: Sequence[Frame], edges: Sequence[Floats | None]) -> list[str]:
     """Sentences about the frames that are learnt from, whose `edge`s these are."""
     found = []
+    if len(frames) < _FEW:
+        found.append(f"Only {len(frames)} pictures are learnt from; a scene needs some dozens.")
     times = {frame.time for frame in frames}
     if len(times) > 1:
         found.append(

@@ -154,6 +154,9 @@ def lens_of(fields: Mapping[str, Any], entry: Mapping[str, Any], file: str, size
             )
         stated["w"], stated["h"] = head[0], head[1]
     width, height = int(stated["w"]), int(stated["h"])
+    for key in ("fl_x", "fl_y"):
+        if stated.get(key, 1.0) <= 0:
+            raise bad(f"{key} of {file!r} is {stated[key]:g}; a focal length is above 0.")
     focal_x = stated.get("fl_x") or _focal(stated.get("camera_angle_x"), width)
     focal_y = stated.get("fl_y") or (
         None if "fl_x" in stated else _focal(stated.get("camera_angle_y"), height)

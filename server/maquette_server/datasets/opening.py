@@ -17,6 +17,7 @@ _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], DataSet]], ...] =
     (lambda folder: (folder / llff.FILE).is_file(), llff.read),
     (lambda folder: colmap.model_of(folder) is not None, colmap.read),
 )
+_SUFFIXES = (".json", ".npy", ".bin", ".txt")  # of the formats' own files
 _KNOWN = (
     "transforms.json, transforms_train.json, metadata.json, poses_bounds.npy or a COLMAP model in sparse/0"
 )
@@ -30,6 +31,12 @@ def read(folder: str | Path) -> DataSet:
     folder = Path(folder)
     try:
         if folder.is_file():
+            if folder.suffix.lower() not in _SUFFIXES:
+                raise UserError(
+                    "dataset.not_found",
+                    f"{folder.name!r} is a file, and none that a data set has.",
+                    hint="Name the folder of a data set.",
+                )
             folder = folder.parent
         if not folder.is_dir():
             raise UserError(

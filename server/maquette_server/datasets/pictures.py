@@ -1,7 +1,8 @@
 """The pictures of a frame as numbers: 8 bits a channel, sRGB, row 0 at the top, exactly the stored pixels.
 
-An orientation tag (EXIF) is NOT followed: COLMAP and its like solve poses and intrinsics for the pixels as
-they are stored, so a picture turned upright would no longer fit its camera.
+An orientation tag (EXIF) is not followed where the stored pixels fit the camera: COLMAP and its like solve
+poses and intrinsics for those, so one turned upright would no longer fit. Where only the upright picture
+has the shape of its camera, its camera was solved for that one, and the tag is followed.
 """
 
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ..media.png import MAX_PIXELS
 from .base import PICTURE_KINDS, Frame
 
+# orientation tags that exchange the sides: quarter turns to the left, and whether left and right change then
+_QUARTER_TURNS = {5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -29,10 +32,12 @@ def load(frame: Frame) -> NDArray[np.uint8]:
     found = (picture.shape[1], picture.shape[0])
     said = (frame.lens.width, frame.lens.height)
     if not _multiple(found, said):
-        turned = found == said[::-1]
+        turned = _multiple(found[::-1], said)
+        if turned and (upright := _upright(frame.image, picture)) is not None:
+            return upright
         raise _bad(
             f"{frame.name!r} is {found[0]} x {found[1]} pixels, but its camera says {said[0]} x {said[1]}.",
-            "The picture was turned after its camera was solved; put the original back."
+            "The picture was turned after its camera was solved; turn it back."
             if turned
             else "Use the pictures that the cameras were solved for, or such reduced by a whole number.",
         )
@@ -116,6 +121,17 @@ def _low_bytes(path: Path, image: Image.Image) -> NDArray[np.uint8] | None:
     with Image.open(path, formats=PICTURE_KINDS) as again:
         again.tile = [tile._replace(args=str(layout).replace("16B", "16L")) for tile in again.tile]
         return np.array(again)
+
+
+def _upright(path: Path, picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """The picture as its orientation tag shows it, if that exchanges its sides."""
+    with Image.open(path, formats=PICTURE_KINDS) as image:
+        turns = _QUARTER_TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    if turns is None:
+        return None
+    quarters, mirrored = turns
+    turned = np.rot90(picture, quarters)
+    return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 
 
 def _multiple(found: tuple[int, int], said: tuple[int, int]) -> bool:

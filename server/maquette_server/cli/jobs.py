@@ -40,7 +40,7 @@ def list_jobs(
         rows: list[dict[str, Any]] = [
             {"job": str(f), "mesh": local.read_ticket(f).mesh_path} for f in folders
         ]
-        _show(rows, as_json, ("job", "mesh"))
+        _show(rows, as_json, ("job", "mesh") if any(row["mesh"] for row in rows) else ("job",))
         return
     from maquette_wire import happenings
 

@@ -59,7 +59,8 @@ def run(
 
     settings = config.load(config.data_folder())
     given = {name: value for name, value in params.items() if value is not None}
-    base.discover(settings.method_packages)[method].read_params(given)
+    found = base.discover(settings.method_packages)[method]
+    found.read_params(given)
     asked = request.Request(
         messages.Submit(
             request_id=secrets.token_hex(16),
@@ -75,7 +76,7 @@ def run(
     )
     with progress.Reporter(as_json, files) as show:
         if server:
-            remote.run(server, place, asked, "", show)
+            remote.run(server, place, asked, "", show, notice=bool(found.models))
         else:
             ticket = local.ticket_for(None, device or "auto", settings, {}, files)
             local.start(place, asked, ticket, settings, "", show)

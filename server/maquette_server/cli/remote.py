@@ -14,8 +14,13 @@ from .progress import Reporter
 from .request import Request
 
 
-def run(address: str, out: Path, request: Request, mesh_digest: str, show: Reporter) -> None:
-    """Sends the job, waits for its end, leaves its result in `out`. Raises UserError, JobFault, Stopped."""
+def run(
+    address: str, out: Path, request: Request, mesh_digest: str, show: Reporter, *, notice: bool = True
+) -> None:
+    """Sends the job, waits for its end, leaves its result in `out`. Raises UserError, JobFault, Stopped.
+
+    notice: whether the job loads a model, which may have something to say of itself.
+    """
     asked = request.submit
     with connection.Connection(address, "command line") as server:
         server.connect()
@@ -30,7 +35,8 @@ def run(address: str, out: Path, request: Request, mesh_digest: str, show: Repor
             request_id=asked.request_id,
         )
         accepted = server.ask(asked.request_id, happenings.SubmitAccepted)
-        show.remark(_notice(server, asked.model))
+        if notice:
+            show.remark(_notice(server, asked.model))
         for note in request.notes:
             show.remark(note, "mesh.note", accepted.job.job_id)
         watch(server, address, accepted.job.job_id, show, out, request.mesh_path, mesh_digest)

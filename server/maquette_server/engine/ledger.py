@@ -35,7 +35,7 @@ class Ledger:
         for job in unfinished:
             job.crash_step = -1  # a new server tries anew
             if job.state in ("running", "stopping"):
-                self.become(job, "interrupted", "The server ended while the job ran.")
+                self.become(job, "interrupted", "The job was broken off.")
             if job.state == "interrupted":
                 self.become(job, "queued", "The job goes on from its newest checkpoint.")
 

@@ -104,7 +104,7 @@ def lens_of(camera: messages.Camera) -> lens.Lens:
 def scene_files(ctx: base.RunContext) -> SceneFiles:
     """The scene of a job."""
     given: messages.SceneInput = ctx.inputs["scene"]
-    return SceneFiles({one.path: _path(ctx, one.file) for one in given.files}, "given")
+    return SceneFiles({one.path: _path(ctx, one.file) for one in given.files})
 
 
 def loaded(frame: datasets.Frame, size: tuple[int, int]) -> datasets.Frame:

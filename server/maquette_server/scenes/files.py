@@ -11,10 +11,10 @@ MAX_FILE = 2 << 30  # bytes
 class SceneFiles:
     """Files by their paths below the scene's folder."""
 
-    def __init__(self, places: Mapping[str, Path], name: str) -> None:
-        """name: what the scene is called in sentences."""
+    def __init__(self, places: Mapping[str, Path], name: str = "") -> None:
+        """name: what the scene is called in sentences, where it has a name."""
         self.places = dict(places)
-        self.name = name
+        self.called = f"scene '{name}'" if name else "scene"
 
     @classmethod
     def of_folder(cls, folder: Path) -> "SceneFiles":
@@ -37,7 +37,7 @@ class SceneFiles:
         """Where a file lies. Raises UserError `scene.bad` when it is missing."""
         place = self.places.get(path)
         if place is None:
-            raise UserError("scene.bad", f"The scene '{self.name}' lacks the file '{path}'.", hint=_AGAIN)
+            raise UserError("scene.bad", f"The {self.called} lacks the file '{path}'.", hint=_AGAIN)
         return place
 
     def read(self, path: str) -> bytes:
@@ -45,14 +45,12 @@ class SceneFiles:
         place = self.place(path)
         try:
             if place.stat().st_size > MAX_FILE:
-                raise UserError(
-                    "scene.bad", f"'{path}' of the scene '{self.name}' is too large.", hint=_AGAIN
-                )
+                raise UserError("scene.bad", f"'{path}' of the {self.called} is too large.", hint=_AGAIN)
             return place.read_bytes()
         except OSError as error:
             raise UserError(
                 "scene.bad",
-                f"'{path}' of the scene '{self.name}' cannot be read: {error.strerror}.",
+                f"'{path}' of the {self.called} cannot be read: {error.strerror}.",
                 hint=_AGAIN,
             ) from error
 

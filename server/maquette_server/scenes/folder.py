@@ -105,13 +105,20 @@ def read_record(files: SceneFiles) -> SceneRecord:
     if number != FORMAT:
         raise UserError(
             "scene.bad",
-            f"The scene '{files.name}' has format {number}; this version reads format {FORMAT}.",
+            f"The {files.called} has format {number}; this version reads format {FORMAT}.",
             hint="Reconstruct it again, or use the version of Maquette that made it.",
         )
     try:
-        return msgspec.json.decode(data, type=SceneRecord)
+        record = msgspec.json.decode(data, type=SceneRecord)
     except msgspec.MsgspecError as error:
         raise _bad(files, f"scene.json is not as it should be ({error})") from error
+    if not 0 <= record.near < record.far:
+        raise _bad(files, f"scene.json says that rays reach from {record.near} to {record.far}")
+    if not any(record.up):
+        raise _bad(files, "scene.json has no length of up")
+    if record.aabb is not None and not all(low < high for low, high in zip(*record.aabb, strict=True)):
+        raise _bad(files, "the box of scene.json is inside out")
+    return record
 
 
 def read_cameras(files: SceneFiles) -> tuple[CameraRecord, ...]:
@@ -158,6 +165,4 @@ class _Numbered(msgspec.Struct, frozen=True):
 
 
 def _bad(files: SceneFiles, what: str) -> UserError:
-    return UserError(
-        "scene.bad", f"The scene '{files.name}' cannot be used: {what}.", hint="Reconstruct it again."
-    )
+    return UserError("scene.bad", f"The {files.called} cannot be used: {what}.", hint="Reconstruct it again.")

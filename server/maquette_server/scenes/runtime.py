@@ -181,6 +181,4 @@ def _why(error: Exception) -> str:
 
 
 def _bad(files: SceneFiles, what: str) -> UserError:
-    return UserError(
-        "scene.bad", f"The scene '{files.name}' cannot be used: {what}.", hint="Reconstruct it again."
-    )
+    return UserError("scene.bad", f"The {files.called} cannot be used: {what}.", hint="Reconstruct it again.")

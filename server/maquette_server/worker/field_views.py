@@ -79,7 +79,7 @@ class FieldViews:
             for one in what.files:
                 if not places[one.path].is_file():
                     raise blobs.missing(one.file.digest)
-            scene = runtime.open_scene(SceneFiles(places, "of the view"), device)
+            scene = runtime.open_scene(SceneFiles(places), device)
             scene = replace(scene, field=scene.field.draft())
             if before != scene.record.field:
                 self._pace = None

@@ -57,6 +57,15 @@ def test_samples_gather_where_the_proposal_is_dense(radius: float) -> None:
     assert torch.equal(samples.rays, torch.arange(20).repeat_interleave(32))
 
 
+def test_no_place_is_left_out_however_sure_the_proposal_is() -> None:
+    """Of the samples some lie behind what is opaque and before it, or a field that is wrong stays so."""
+    given = rays(20)
+    sampler = proposed.ProposedSampler(Shell(0.5, 0.02), DOMAIN, proposed.Counts())
+    distance = proposed.to_distance(sampler.propose(given).posts)
+    assert bool(((distance < 0.4).sum(1) >= 2).all())
+    assert bool(((distance > 0.6).sum(1) >= 3).all())
+
+
 def test_intervals_meet_and_reach_from_near_to_far_when_nothing_is_known() -> None:
     given = rays(4)
     sampler = proposed.ProposedSampler(Shell(1e9, 0.0), DOMAIN, proposed.Counts(8, 8, 8))

@@ -43,7 +43,7 @@ def check(out: Path) -> None:
         )
 
 
-def clear(out: Path, method: str, overwrite: bool | None = None) -> None:
+def check_free(out: Path, method: str, overwrite: bool | None = None) -> None:
     """Raises UserError `output.unusable` unless the folder is new, empty, or holds what `method` left there.
 
     overwrite: whether the user wants that replaced; None where nobody need be asked.

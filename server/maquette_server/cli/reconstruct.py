@@ -59,7 +59,7 @@ def reconstruct(
 
     place = outputs.folder(out)
     launch.check(place, server, device)
-    outputs.clear(place, "reconstruct", overwrite)
+    outputs.check_free(place, "reconstruct", overwrite)
     from ..datasets import opening
 
     found = opening.read(dataset)

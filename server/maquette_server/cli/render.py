@@ -60,7 +60,7 @@ def render(
     place = file_outputs.beside(target) if film else target
     launch.check(place, server, device)
     if not film:
-        outputs.clear(place, "render")
+        outputs.check_free(place, "render")
     params: dict[str, object] = {"scale": scale, "elevation": elevation, "depth": depth}
     params |= {"transparent": transparent, "video": film}
     params["width"], params["height"] = _size(size)

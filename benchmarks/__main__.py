@@ -76,6 +76,9 @@ def main(words: Sequence[str] | None = None) -> int:
             record = frame.measure(
                 name, known[name].TITLE, known[name].run, quiet_only=arguments.quiet_only, results=results
             )
+        except frame.Lacking as error:
+            print(f"Not measured: {error}.", file=sys.stderr)
+            continue
         except frame.Busy as error:
             print(f"Not measured: {error}.", file=sys.stderr)
             return 2

@@ -105,6 +105,10 @@ class Curves:
         return Series(*self._about, tuple(lines))
 
 
+class Lacking(Exception):
+    """Something that a benchmark needs is not here and cannot be had."""
+
+
 class Busy(Exception):
     """Others use the machine too much for a figure to mean anything."""
 

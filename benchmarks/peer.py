@@ -131,10 +131,14 @@ class Peer:
 
 
 def installed() -> Any:
-    """The peer's class; its release is fetched into the build folder where it is missing."""
+    """The peer's class; its release is fetched into the build folder where it is missing.
+
+    Raises Lacking where it cannot be fetched.
+    """
     if not (FOLDER / "nerf").is_dir():
         line = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", FOLDER, PEER]
-        subprocess.run(line, check=True)
+        if subprocess.run(line, check=False).returncode:
+            raise frame.Lacking(f"{PEER} cannot be fetched")
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
     from nerf.model import NeRF  # type: ignore[import-not-found]

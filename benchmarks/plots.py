@@ -94,7 +94,7 @@ def _apart(sizes: list[float]) -> list[float]:
 def short(value: float) -> str:
     """A size as one reads it: 49280 as 49.3k, 2^20 as 1.05M, powers of two below 10,000 as they are."""
     if value < 10_000:
-        return f"{value:g}" if value.is_integer() else f"{value:.3g}"
+        return f"{value:g}" if float(value).is_integer() else f"{value:.3g}"
     power = 0
     while value >= 1000 and power < max(_PREFIXES):
         value, power = value / 1000, power + 1

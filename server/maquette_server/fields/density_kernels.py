@@ -18,6 +18,9 @@ _MOST_LOG_DENSITY = np.float32(12.0)  # as in `grid`
 _PARTS = np.float32(256.0)  # of a table of the error function, over 1; linear between: off by 4e-6 at most
 _ERF = np.array([math.erf(step / 256) for step in range(4 * 256 + 2)], np.float32)
 _ERF_LAST = np.float32(4 * 256)
+_HALF = np.float32(0.5)
+_TWO = np.float32(2.0)
+_BLOB_FALL = np.float32(4 / (2 * 0.2**2))  # `grid.blob`, in the unit cube
 _ROOT_8 = np.float32(math.sqrt(8))
 
 
@@ -46,7 +49,7 @@ def density(x, y, z, spread, field, feature, hidden):  # type: ignore[no-untyped
 
     field: `GridField.arrays`.  feature: [L F], scratch.
     """
-    table, scales, sides, starts, sizes, dense, smooth, entry, leave = field
+    table, scales, sides, starts, sizes, dense, smooth, entry, leave, blob, reach = field
     features = table.shape[1]
     width = entry.shape[1]
     narrow = _ONE / (_ROOT_8 * max(spread, np.float32(1e-9)))
@@ -66,6 +69,12 @@ def density(x, y, z, spread, field, feature, hidden):  # type: ignore[no-untyped
     for j in range(width):
         hidden[j] = max(hidden[j], _ZERO)
         total += leave[0, j] * hidden[j]
+    if blob != _ZERO:
+        from_middle = (x - _HALF) * (x - _HALF) + (y - _HALF) * (y - _HALF) + (z - _HALF) * (z - _HALF)
+        if reach > _ZERO:
+            total += blob * (_ONE - _TWO * np.float32(math.sqrt(from_middle)) / reach)
+        else:
+            total += blob * np.float32(math.exp(-from_middle * _BLOB_FALL))
     return np.float32(math.exp(min(total, _MOST_LOG_DENSITY)))
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from . import hash_grid, mlp, spherical_harmonics
 
+BLOB_WIDTH = 0.2  # standard deviation of the blob, in the field's frame
 _MOST_LOG_DENSITY = 12.0  # e^12 is opaque in any step; its gradient still fits float32
 
 
@@ -31,6 +32,8 @@ class Settings:
     appearances: int = 0  # pictures that each have a code of their own; 0 for none
     appearance: int = 8  # numbers of such a code
     smooth: bool = True  # levels fade with the footprint
+    blob: float = 0.0  # added to the logarithm of the density in the middle, see `blob`
+    reach: float = 0.0  # of the blob, where it falls evenly
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for `from_json`."""
@@ -94,6 +97,8 @@ class GridField(torch.nn.Module):
             per_level = features.view(len(points), self.settings.grid.levels, self.settings.grid.features)
             features = (per_level * kept[..., None]).flatten(1)
         found: Tensor = self.density(features)
+        if self.settings.blob:
+            found = torch.cat([found[:, :1] + blob(points, self.settings), found[:, 1:]], 1)
         return found
 
     def density_at(self, points: Tensor, spread: float = 0.0) -> Tensor:
@@ -109,12 +114,28 @@ class GridField(torch.nn.Module):
     @property
     def arrays(self) -> tuple[Any, ...]:
         """The density's part, as `density_kernels` takes it: the table, the arrays of its levels, whether
-        they fade, the network's first layer transposed [L F, W] and its last [1 + code, W].
+        they fade, the network's first layer transposed [L F, W] and its last [1 + code, W], blob and reach.
         """
         entry, leave = (each.detach() for each in self.density.weights)
         table = self.grid.table.detach().numpy()
         levels = self.settings.grid.arrays
-        return (table, *levels, self.settings.smooth, entry.T.contiguous().numpy(), leave.numpy())
+        layers = (entry.T.contiguous().numpy(), leave.numpy())
+        blob = (np.float32(self.settings.blob), np.float32(self.settings.reach))
+        return (table, *levels, self.settings.smooth, *layers, *blob)
+
+
+def blob(points: Tensor, settings: Settings) -> Tensor:
+    """[P, 1], what a soft ball in the middle adds to the logarithm of the density at points [P, 3] of the
+    unit cube: an object that nothing is known of begins there.
+
+    Without a reach it is a bell of the width of arXiv:2211.07600 (as its code has it) and adds nothing
+    farther out. With one it falls evenly, through 0 at the reach: what is far from the middle begins empty
+    (arXiv:2211.10440, section 5, has it so for the density itself).
+    """
+    squares = (2 * points - 1).square().sum(-1, keepdim=True)
+    if settings.reach:
+        return settings.blob * (1 - squares.clamp(min=1e-12).sqrt() / settings.reach)
+    return settings.blob * torch.exp(-squares / (2 * BLOB_WIDTH**2))
 
 
 def density(code: Tensor) -> Tensor:

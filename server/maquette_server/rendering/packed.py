@@ -14,10 +14,11 @@ from torch.autograd.function import once_differentiable
 def composite(
     densities: Tensor, colours: Tensor, lengths: Tensor, offsets: Tensor, background: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Colours [R, 3] and opacities [R] of rays, and the samples' weights [P] (without gradient).
+    """Colours [R, C] and opacities [R] of rays, and the samples' weights [P] (without gradient).
 
-    densities [P], colours [P, 3], lengths [P], offsets [R + 1], background [R, 3]. Differentiable, once, in
-    densities and colours; through the opacities only on devices other than a CPU.
+    densities [P], colours [P, C], lengths [P], offsets [R + 1], background [R, C]. Differentiable, once, in
+    densities and colours; through the opacities only on devices other than a CPU: who needs that on all adds
+    a channel of ones, before nothing.
     """
     if densities.device.type == "cpu":
         found: tuple[Tensor, Tensor, Tensor] = _Compiled.apply(
@@ -38,7 +39,7 @@ def segmented(
     before = (passed[:-1] - passed[offsets[:-1]][ray]).float()
     weights = torch.exp(-before) * -torch.expm1(-thickness)
     opacities = thickness.new_zeros(count).index_add(0, ray, weights)
-    summed = colours.new_zeros(count, 3).index_add(0, ray, weights[:, None] * colours)
+    summed = colours.new_zeros(count, colours.shape[1]).index_add(0, ray, weights[:, None] * colours)
     return summed + (1 - opacities)[:, None] * background, opacities, weights.detach()
 
 
@@ -55,7 +56,8 @@ class _Compiled(torch.autograd.Function):
         from . import packed_kernels
 
         count = len(offsets) - 1
-        found, opacities = colours.new_empty(count, 3), colours.new_empty(count)
+        found = colours.new_empty(count, colours.shape[1])
+        opacities = colours.new_empty(count)
         weights = torch.empty_like(densities)
         given = [each.detach().contiguous() for each in (densities, colours, lengths, offsets, background)]
         packed_kernels.composite(

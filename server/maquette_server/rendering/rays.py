@@ -6,7 +6,7 @@ one must scale the other, `near` and `far`).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -55,6 +55,12 @@ class Rays:
     def to(self, device: torch.device | str) -> "Rays":
         """The rays on a device."""
         return Rays(**{name: value.to(device) for name, value in self._tensors().items()})
+
+    @classmethod
+    def joined(cls, several: Sequence["Rays"]) -> "Rays":
+        """Rays one after the other; all know the sides of their pixels, or none does."""
+        parts = [one._tensors() for one in several]
+        return cls(**{name: torch.cat([part[name] for part in parts]) for name in parts[0]})
 
     def chunks(self, size: int) -> Iterator["Rays"]:
         """The rays in their order, at most `size` at a time."""

@@ -16,9 +16,9 @@ import trimesh
 from maquette_server.cameras.pinhole import look_at
 from maquette_server.cli.app import app
 from maquette_server.fields.domain import Domain
+from maquette_server.meshing import volume
 from maquette_server.methods import base
 from maquette_server.methods.export import run as exporting
-from maquette_server.methods.export import volume
 from maquette_server.rendering.grid_render import GridScene
 from maquette_server.rendering.occupied import OccupiedSampler
 from maquette_server.rendering.rays import Rays

@@ -9,10 +9,10 @@ from scipy import ndimage
 
 from ...baking import pauses, views
 from ...geometry import seams
+from ...meshing.viewpoints import Viewpoint
 from ...rasterise.base import Rasteriser
 from ...scenes import runtime
 from .. import base
-from .viewpoints import Viewpoint
 
 _SOLID = 0.5  # opacity from which a pixel's colour is taken to be the surface's
 _FADE = (1.0, 4.0)  # pixels from a silhouette

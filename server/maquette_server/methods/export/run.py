@@ -11,11 +11,12 @@ from ...baking import views
 from ...geometry import check, normalise, unwrap
 from ...geometry.mesh import Mesh
 from ...media import glb, png
+from ...meshing import hollows, shape, viewpoints
 from ...rasterise import choose
 from ...rendering import textured_mesh
 from ...scenes import runtime
 from .. import base, mesh_sheet, scene_input
-from . import ExportParams, colouring, hollows, shape, viewpoints
+from . import ExportParams, colouring
 
 _RADIUS = 0.6  # of the object in the work frame
 _PIXELS = {"cpu": 512, "cuda": 1024}  # of a render's longer side, at most

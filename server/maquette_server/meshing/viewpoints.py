@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...cameras import sampling
-from ...cameras.lens import Lens
-from ...cameras.pinhole import Pinhole
-from ...geometry.normalise import Similarity
-from ...rendering.posed import Posed
-from ...scenes.folder import CameraRecord
+from ..cameras import sampling
+from ..cameras.lens import Lens
+from ..cameras.pinhole import Pinhole
+from ..geometry.normalise import Similarity
+from ..rendering.posed import Posed
+from ..scenes.folder import CameraRecord
 
 FOV, DISTANCE = 45.0, 1.64  # the object fills 95 % of the picture
 _RINGS = ((45.0, 7), (78.0, 8), (115.0, 7))
@@ -33,10 +33,7 @@ def around(work: Similarity, pixels: int) -> list[Viewpoint]:
     """24 cameras round the object, `pixels` square."""
     found = []
     for view in sampling.bake_views(size=pixels, fov=FOV, radius=DISTANCE, rings=_RINGS):
-        pose = view.camera.world_from_camera
-        world = np.eye(4)
-        world[:3, :3] = work.rotation.T @ pose[:3, :3]
-        world[:3, 3] = work.undo(pose[:3, 3])
+        world = work.undo_pose(view.camera.world_from_camera)
         found.append(Viewpoint(Posed(world, _lens(view.camera)), view.camera))
     return found
 

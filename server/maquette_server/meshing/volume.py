@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...baking import pauses
-from ...rendering.seen import Field
+from ..baking import pauses
+from ..rendering.seen import Field
 
 # A point is inside where so long a piece of it, in the field's frame, stops half of the light:
 # 1 - exp(-THICKNESS density) > 0.5. The length is 1/64 of the cube's side for every scene and resolution. The
@@ -24,12 +24,14 @@ _SPAN = 3.0  # the logarithm of density is cut off at this, so that each cell's 
 _CHUNK = 1 << 17  # points between two pauses
 
 
-def sampled(view: Field, resolution: int, spread: float) -> pauses.Pausing[NDArray[np.float32]]:
-    """ln(density / DENSITY) [N, N, N], axes x, y, z, within -3..3; pauses after each chunk.
+def sampled(
+    view: Field, resolution: int, spread: float, density: float = DENSITY
+) -> pauses.Pausing[NDArray[np.float32]]:
+    """ln(density at a point / density) [N, N, N], axes x, y, z, within -3..3; pauses after each chunk.
 
     Densities of neighbouring cells differ by factors; their logarithms are nearly linear between them, and so
     is the place where a surface passes.
-    spread: see `Field.densities`.
+    spread: see `Field.densities`.  density: of the surface.
     """
     ticks = (torch.arange(resolution, device=view.device) + 0.5) * (2 / resolution) - 1
     plane = torch.cartesian_prod(ticks, ticks)
@@ -39,7 +41,7 @@ def sampled(view: Field, resolution: int, spread: float) -> pauses.Pausing[NDArr
         part = ticks[start : start + planes]
         points = torch.cat([part.repeat_interleave(len(plane))[:, None], plane.repeat(len(part), 1)], 1)
         found = view.densities(points, spread)
-        logarithm = (found / DENSITY).log().clamp(-_SPAN, _SPAN)
+        logarithm = (found / density).log().clamp(-_SPAN, _SPAN)
         volume[start : start + planes] = logarithm.view(len(part), -1).cpu().numpy()
         yield
     return volume.reshape(resolution, resolution, resolution)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from skimage import measure
 
-from ...baking import pauses
-from ...fields.domain import Domain
-from ...rendering.seen import Field
+from ..baking import pauses
+from ..fields.domain import Domain
+from ..rendering.seen import Field
 from . import hollows
 from . import volume as volumes
 
@@ -38,14 +38,16 @@ def of(
     resolution: int,
     faces: int,
     sights: Sequence[hollows.Sight],
+    density: float = volumes.DENSITY,
 ) -> pauses.Pausing[Shape]:
     """The surface on the finest grid, of `resolution` cells at most, on which it has at most so many faces.
 
     name: of the scene, for sentences.  sights: what is seen of it, to fill the rest; none fills nothing.
+    density: of the surface.
     Raises UserError `scene.bad` when there is no surface, `params.bad` when it always has more faces.
     """
     while True:
-        found = yield from _cut(view, resolution, spread, sights)
+        found = yield from _cut(view, resolution, spread, sights, density)
         if found is None:
             raise UserError(
                 "scene.bad",
@@ -70,10 +72,10 @@ def in_world(positions: NDArray[np.float64], domain: Domain) -> NDArray[np.float
 
 
 def _cut(
-    view: Field, resolution: int, spread: float, sights: Sequence[hollows.Sight]
+    view: Field, resolution: int, spread: float, sights: Sequence[hollows.Sight], density: float
 ) -> pauses.Pausing[Shape | None]:
     """The surface on a grid; None where there is none."""
-    volume = yield from volumes.sampled(view, resolution, spread)
+    volume = yield from volumes.sampled(view, resolution, spread, density)
     occupied = float((volume > 0).mean())
     if sights and volume.max() > 0:
         volume = yield from hollows.filled(volume, sights)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ...baking import pauses
-from ...cameras.pinhole import Pinhole
-from ...scenes import runtime
+from ..baking import pauses
+from ..cameras.pinhole import Pinhole
+from ..scenes import runtime
 from .viewpoints import Viewpoint
 
 _CHUNK = 1 << 18  # points between two pauses

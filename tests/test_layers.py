@@ -25,23 +25,24 @@ LIBRARIES: list[set[str]] = [
     {"datasets", "fields", "guidance", "rasterise"},
     {"rendering"},
     {"baking", "training", "scenes"},
-    {"editing"},
+    {"editing", "meshing"},
 ]
 # The front half, lowest first: no torch from here, nor anything that brings it.
 FRONT: list[set[str]] = [
     {"wire.errors", "wire"},
     {"model_folders"},
     {"config"},
-    {"methods.base", "methods.heads", "methods.schemas", "engine"},
+    {"methods.base", "methods.guided", "methods.heads", "methods.schemas", "engine"},
     {"addresses", "outbox", "previews"},
     {"follows"},
     {"service"},
     {"transport"},
     {"cli"},
 ]
-SHARED_BY_METHODS = {"methods.base", "methods.shared"}
+SHARED_BY_METHODS = {"methods.base", "methods.guided", "methods.shared"}
 EVERY_LIBRARY: set[str] = set().union(*LIBRARIES)
-METHOD_CONTRACT = {"methods.base", "methods.heads"}  # torch-free: the contract, and each method's own record
+# torch-free: the contract, each method's own record, and what several records share
+METHOD_CONTRACT = {"methods.base", "methods.guided", "methods.heads"}
 BESIDES: dict[str, set[str]] = {
     # writes a mesh as a file
     "media": {"geometry"},
@@ -56,7 +57,8 @@ BESIDES: dict[str, set[str]] = {
     # weights and the command that trains and checks them: a program beside the server, imported by nobody
     "pocket": EVERY_LIBRARY,
     "methods.schemas": METHOD_CONTRACT,
-    "methods.heads": {"methods.base"},
+    "methods.heads": {"methods.base", "methods.guided"},
+    "methods.guided": {"methods.base"},
     "engine": METHOD_CONTRACT,
     # reads the user's meshes, data sets, scenes, camera paths and weights of metrics; the front's own test
     # below keeps heavy libraries out
@@ -189,6 +191,7 @@ DISTRIBUTIONS = {
     "zmq": "pyzmq",
     "OpenEXR": "openexr",
     "skimage": "scikit_image",
+    "igl": "libigl",
 }  # import name -> name in pyproject.toml, where they differ
 # The first for its licence, which excludes commercial use; both because they are built on the user's machine.
 OPTIONAL = {"nvdiffrast", "tinycudann"}
@@ -249,6 +252,8 @@ def server_unit(dotted: str) -> str:
         return "methods.base"
     if inside[1:] == ["schemas"]:
         return "methods.schemas"
+    if inside[1:] == ["guided"]:
+        return "methods.guided"
     if (ROOT / "server" / "maquette_server" / "methods" / f"{inside[1]}.py").is_file():
         return "methods.shared"
     return "methods.heads" if inside[2:] in ([], ["__init__"]) else "methods.runs"

@@ -10,11 +10,11 @@ import trimesh
 from maquette_server.cameras import sampling
 from maquette_server.guidance import denoiser as denoising
 from maquette_server.guidance import loading, score_distillation, text
-from maquette_server.methods.latent_paint import LatentPaintParams, background, painting, start, viewpoints
+from maquette_server.methods.latent_paint import LatentPaintParams, painting, start
 from maquette_server.methods.latent_paint import settings as deciding
 from maquette_server.rasterise import choose
 from maquette_server.rendering import surface_view, texture
-from maquette_server.training import seeds
+from maquette_server.training import backgrounds, seeds, viewpoints
 from maquette_wire.errors import UserError
 
 CPU = torch.device("cpu")
@@ -45,7 +45,7 @@ def make(model, ball, *, preset: str = "standard", count: int = 4, **params) -> 
     )
     rasteriser = choose.make("embree", ball.positions, ball.triangles)
     side = chosen.texture_latents
-    behind = background.make(
+    behind = backgrounds.make(
         chosen.background, model.latent_rgb, CPU, seeds.torch_generator(0, "background", CPU), "embree"
     )
     views = []

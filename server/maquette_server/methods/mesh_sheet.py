@@ -9,10 +9,10 @@ from ..media import contact_sheet
 from ..rendering import textured_mesh
 
 _VIEW = 320  # pixels of one view
-_SHADE = 0.35
+SHADE = 0.35  # how much of a light at the camera shows
 
 
-def sheet(seen: textured_mesh.TexturedMesh, shade: float = _SHADE) -> pauses.Pausing[NDArray[np.uint8]]:
+def sheet(seen: textured_mesh.TexturedMesh, shade: float = SHADE) -> pauses.Pausing[NDArray[np.uint8]]:
     """[2 * 320, 4 * 320, 3]: views of a mesh in the work frame, a little from above, on light grey; pauses
     after each.
     """

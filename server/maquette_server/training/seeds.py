@@ -18,6 +18,12 @@ def torch_generator(seed: int, name: str, device: torch.device) -> torch.Generat
     return torch.Generator(device).manual_seed(int(state[0]) >> 1)
 
 
+def child(seed: int, name: str) -> int:
+    """A seed for a part of a job that has children of its own."""
+    state = np.random.SeedSequence([seed, *_key(name)]).generate_state(1, np.uint64)
+    return int(state[0]) >> 1
+
+
 def state_of(source: np.random.Generator) -> dict[str, Any]:
     """The generator's state as JSON-able values (whole numbers as text: they have 128 bits)."""
     state = source.bit_generator.state

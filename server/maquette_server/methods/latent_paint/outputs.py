@@ -1,6 +1,5 @@
 """What a painting job gives: texture, UVs, a GLB, a picture of eight views, and figures about it."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -8,15 +7,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...baking import pauses, surface
-from ...cameras import sampling
 from ...geometry import seams, uv
 from ...media import glb, png
-from ...metrics import colour_names
 from ...rendering import textured_mesh
-from .. import base, mesh_sheet
+from .. import base, colour_figure, mesh_sheet
 from . import target as targets
-
-_NO_PIXEL = "no pixel of the preview's views is filled by the object"
 
 
 def drawn(target: targets.Target, texture: NDArray[np.uint8]) -> list[base.Item]:
@@ -80,16 +75,11 @@ def figures(
     else:
         result["visible_unseen"] = yield from _visible_unseen(target, texels, seen)
         if result["visible_unseen"] is None:
-            why["visible_unseen"] = _NO_PIXEL
+            why["visible_unseen"] = colour_figure.NO_PIXEL
     if result["seam_step"] is None:
         why["seam_step"] = "the UV map has no edge that is cut, or none that is not"
-    named = [name for name in colour_names.NAMES if re.search(rf"\b{name}\b", prompt.lower())]
-    if len(named) == 1:
-        colours = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, texture)
-        pixels = (yield from _pixels(colours)) / 255
-        result["named_colour"] = {named[0]: colour_names.share(pixels, named[0]) if len(pixels) else None}
-        if not len(pixels):
-            why["named_colour"] = _NO_PIXEL
+    colours = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, texture)
+    result |= yield from colour_figure.of(colours, prompt, why)
     return result
 
 
@@ -104,16 +94,5 @@ def _visible_unseen(
     marks = np.zeros((texels.side, texels.side, 3), np.uint8)
     marks.reshape(-1, 3)[texels.index[~seen]] = 255
     drawn = textured_mesh.TexturedMesh(target.positions, target.triangles, target.painted_uvs, marks)
-    pixels = yield from _pixels(drawn)
+    pixels = yield from colour_figure.pixels(drawn)
     return float((pixels[:, 0] > 127).mean()) if len(pixels) else None
-
-
-def _pixels(seen: textured_mesh.TexturedMesh) -> pauses.Pausing[NDArray[np.uint8]]:
-    """[n, 3], the pixels of eight small views that the object fills and that are opaque."""
-    found = []
-    for k in range(8):
-        view = sampling.place(65.0, 45.0 * k, 1.65, size=96, fov=45.0, around=sampling.LOOK_AT)
-        rgba, _ = seen.draw(view.camera)
-        found.append(rgba[rgba[..., 3] == 255][:, :3])
-        yield
-    return np.concatenate(found)

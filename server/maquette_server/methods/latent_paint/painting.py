@@ -10,17 +10,14 @@ into the texels.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ...guidance import schedules, score_distillation
+from ...guidance import score_distillation
 from ...rendering import surface_view, texture
-from ...training import adam_state, seeds
+from ...training import adam_state, backgrounds, distilling, seeds, viewpoints
 from .. import base
-from . import background as backgrounds
 from . import settings as deciding
-from . import viewpoints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,9 +57,7 @@ class Painting:
         """
         self._deviation = torch.nn.Parameter(initial.clone())
         self._common = torch.nn.Parameter(torch.zeros_like(initial[..., :1, :1]))
-        self._guidance = guidance
         self._views = views
-        self._embeddings = embeddings
         self._background = background
         self._settings = chosen
         self._spread = spread
@@ -78,11 +73,11 @@ class Painting:
         ]
         self._optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
         device = initial.device
-        self._noise = seeds.torch_generator(seed, "noise", device)
-        self._timestep = seeds.generator(seed, "timestep")
+        schedule = distilling.Schedule(
+            chosen.steps, chosen.guidance_scale, chosen.guidance_scale_end, chosen.timesteps, chosen.anneal
+        )
+        self._distilling = distilling.Distilling(guidance, embeddings, schedule, seed, device)
         self._behind = seeds.generator(seed, "background")
-        train_timesteps = guidance.denoiser.train_timesteps
-        self._dreamtime = schedules.dreamtime_timesteps(*chosen.timesteps, chosen.steps, train_timesteps)
         self._gradient_size = torch.zeros((), device=device)
 
     @property
@@ -98,19 +93,12 @@ class Painting:
 
     def advance(self, step: int) -> None:
         """One optimiser step over `views_per_step` views; `step` counts from 0."""
-        chosen = self._settings
-        progress = step / max(chosen.steps - 1, 1)
-        views = [self._views.draw() for _ in range(chosen.views_per_step)]
+        views = [self._views.draw() for _ in range(self._settings.views_per_step)]
         table = self.table()
         latents = torch.cat(
             [v.surface.render(table, self._background.draw(v.behind, self._behind)) for v in views]
         )
-        scale = chosen.guidance_scale + progress * (chosen.guidance_scale_end - chosen.guidance_scale)
-        guidance = dataclasses.replace(self._guidance, scale=scale)
-        noise = torch.randn(latents.shape, generator=self._noise, device=latents.device)
-        gradient = guidance.gradient(
-            latents.detach(), self._timesteps(step, progress, len(views)), noise, self._conditions(views)
-        )
+        gradient = self._distilling.gradient(latents, [v.word for v in views], step)
         self._optimiser.zero_grad(set_to_none=True)
         latents.backward(gradient / len(views))
         if self._paintable is not None and self._deviation.grad is not None:
@@ -119,21 +107,6 @@ class Painting:
         self._gradient_size = gradient.detach().square().mean().sqrt()
         if self._spread is not None and (step + 1) % 100 == 0:
             self.dilate()
-
-    def _timesteps(self, step: int, progress: float, count: int) -> Tensor:
-        chosen = self._settings
-        if chosen.anneal == "dreamtime":
-            drawn = np.full(count, self._dreamtime[min(step, len(self._dreamtime) - 1)])
-        else:
-            low, high = schedules.timestep_bounds(
-                *chosen.timesteps, chosen.anneal, progress, self._guidance.denoiser.train_timesteps
-            )
-            drawn = self._timestep.integers(low, high, count, endpoint=True)
-        return torch.from_numpy(drawn).to(self._deviation.device)
-
-    def _conditions(self, views: Sequence[PaintView]) -> Tensor:
-        pairs = [self._embeddings[v.word] for v in views]
-        return pairs[0] if len(pairs) == 1 else torch.stack(pairs, 1).flatten(0, 1)
 
     @torch.no_grad()
     def dilate(self) -> None:
@@ -153,9 +126,10 @@ class Painting:
         """Parameters, moments and every generator, copied."""
         tensors = {name: parameter.detach().cpu().clone() for name, parameter in self._parameters.items()}
         tensors |= adam_state.saved(self._optimiser, self._parameters)
-        tensors["random.noise"] = self._noise.get_state()
+        random, drawn = self._distilling.random()
+        tensors |= random
         values = {
-            "timestep": seeds.state_of(self._timestep),
+            **drawn,
             "background": seeds.state_of(self._behind),
             "views": self._views.state(),
         }
@@ -170,7 +144,6 @@ class Painting:
     def restore(self, state: base.State) -> None:
         """Goes on from a checkpoint bit for bit."""
         self.rewind(state)
-        self._noise.set_state(state.tensors["random.noise"].cpu())
-        seeds.restore(self._timestep, state.values["timestep"])
+        self._distilling.restore(state.tensors, state.values)
         seeds.restore(self._behind, state.values["background"])
         self._views.restore(state.values["views"])

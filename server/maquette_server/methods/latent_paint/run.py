@@ -18,9 +18,9 @@ from ...guidance import loading, score_distillation
 from ...rasterise import choose
 from ...rasterise.base import Rasteriser
 from ...rendering import surface_view, textured_mesh
-from ...training import loop, seeds
+from ...training import backgrounds, loop, seeds, viewpoints
 from .. import base
-from . import LatentPaintParams, background, mask, outputs, painting, start, viewpoints
+from . import LatentPaintParams, mask, outputs, painting, start
 from . import settings as deciding
 from . import target as targets
 
@@ -190,7 +190,7 @@ def _painting(
     side = chosen.texture_latents
     texels = surface.texels(job.surface.positions, job.surface.triangles, job.surface.corner_uvs, side)
     yield _LOOKING
-    behind = background.make(
+    behind = backgrounds.make(
         chosen.background,
         model.latent_rgb,
         device,
@@ -222,7 +222,7 @@ def _painting(
 
 
 def _views(
-    ctx: base.RunContext, job: Job, behind: background.Background
+    ctx: base.RunContext, job: Job, behind: backgrounds.Background
 ) -> base.Part[viewpoints.ViewSource[painting.PaintView]]:
     """The pool of the default presets, or fresh cameras with the released sampling."""
     rng = seeds.generator(ctx.seed, "camera")

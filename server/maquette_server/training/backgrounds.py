@@ -1,4 +1,4 @@
-"""What lies behind the object while it is painted: latents for the pixels that the surface does not fill.
+"""What lies behind an object while a model guides it: latents for the pixels that it does not fill.
 
 `flat`: one random colour a view. `learned`: a small network of the viewing direction, trained with the
 texture. `mix`: either, by the toss of a coin. `sphere`: the released code's, random latents on a large
@@ -12,10 +12,10 @@ import torch
 import trimesh
 from torch import Tensor
 
-from ...cameras.pinhole import Pinhole
-from ...guidance import latent_rgb
-from ...rasterise import choose
-from ...rendering import texture
+from ..cameras.pinhole import Pinhole
+from ..guidance import latent_rgb
+from ..rasterise import choose
+from ..rendering import texture
 
 _FREQUENCIES = 6
 _HIDDEN = 64

@@ -5,7 +5,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from ...training import seeds
+from . import seeds
 
 View = TypeVar("View")
 ViewT = TypeVar("ViewT", covariant=True)

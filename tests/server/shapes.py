@@ -42,6 +42,12 @@ def cube() -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     return points, np.array(triangles, np.int32)
 
 
+def box(centre: tuple[float, float, float], half: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """A cube with sides of twice `half`; each side is two triangles that follow each other."""
+    positions, triangles = cube()
+    return positions * half + np.asarray(centre), triangles.astype(np.int64)
+
+
 def mesh(positions: NDArray[np.floating], triangles: NDArray[np.integer], **parts: object) -> Mesh:
     """A `Mesh` named shape."""
     return Mesh("shape", np.asarray(positions, np.float64), np.asarray(triangles, np.int32), **parts)  # type: ignore[arg-type]

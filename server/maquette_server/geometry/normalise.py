@@ -37,6 +37,13 @@ class Similarity:
         """`apply`, rounded to float32 at the very end: what rasterisers get."""
         return self.apply(points).astype(np.float32)
 
+    def undo_pose(self, pose: NDArray[np.floating]) -> NDArray[np.float64]:
+        """A camera's pose [4, 4] of the work frame in the input frame."""
+        found = np.eye(4)
+        found[:3, :3] = self.rotation.T @ pose[:3, :3]
+        found[:3, 3] = self.undo(pose[:3, 3])
+        return found
+
     @property
     def matrix(self) -> NDArray[np.float64]:
         """The same as [4, 4]; loses digits when the centre is far away, so prefer `apply`."""

@@ -1,0 +1,68 @@
+"""The Sketch-Shape loss: an object keeps to a rough solid, the more the farther from its surface
+(Latent-NeRF, arXiv:2211.07600, section 3.2).
+
+    alpha  = 1 - exp(-0.2 sigma)                    sigma is the density, 0.2 has nothing to do with any step
+    CE     = -[alpha log c(q) + (1 - alpha) log c(1 - q)]        q = 1 inside, 0 outside; c cuts to 0.01..0.99
+    weight = 1 - exp(-d^2 / (2 sigma_S^2))          d is the distance to the surface
+
+as the released code has it: the paper prints the exponent without the square of sigma_S. The cross entropy is
+linear in alpha, and only alpha has a gradient.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..geometry.sketch_volume import SketchVolume
+
+REACH = 0.2  # of alpha, in the field's frame
+CUT = 0.01  # c
+
+
+def occupied(densities: Tensor) -> Tensor:
+    """alpha of densities of any shape; a point counts as occupied above one half."""
+    return -torch.expm1(-REACH * densities)
+
+
+def terms(densities: Tensor, inside: Tensor, weights: Tensor) -> Tensor:
+    """weight times CE [P] of densities [P], bool [P] and weights [P]."""
+    alpha = occupied(densities)
+    likely, unlikely = math.log(1 - CUT), math.log(CUT)
+    given = torch.where(inside, likely, unlikely)
+    other = torch.where(inside, unlikely, likely)
+    return weights * -(alpha * given + (1 - alpha) * other)
+
+
+def weights_of(distances: Tensor, softness: float) -> Tensor:
+    """Weights [P] by distances [P]; softness is sigma_S, 0 makes all of them 1."""
+    if softness <= 0:
+        return torch.ones_like(distances)
+    return -torch.expm1(-distances.square() / (2 * softness**2))
+
+
+class SketchShape:
+    """The loss of one sketch."""
+
+    def __init__(self, volume: SketchVolume, softness: float, device: torch.device) -> None:
+        """softness: sigma_S, of the parts that are not locked, in the field's frame."""
+        channels = [volume.signed, volume.strength, volume.lock]
+        # grid_sample takes z, y, x
+        self._volume = torch.stack([torch.from_numpy(each).float() for each in channels]).to(device)[None]
+        self._softness = softness
+
+    def loss(self, points: Tensor, densities: Tensor) -> Tensor:
+        """Mean of the terms over points [P, 3] of the unit cube; differentiable in densities [P]."""
+        signed, strength, lock = self.look(points)
+        weights = torch.where(lock > 0.5, 1.0, weights_of(signed.abs(), self._softness))
+        return terms(densities, signed < 0, strength * weights).mean()
+
+    def look(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Distance to the surface (negative inside), strength and lock, [P] each, between the grid's points
+        linearly.
+        """
+        places = (2 * points - 1).flip(-1)[None, None, None]
+        found = torch.nn.functional.grid_sample(
+            self._volume, places, align_corners=False, padding_mode="border"
+        )[0, :, 0, 0]
+        return found[0], found[1], found[2]

@@ -92,6 +92,28 @@ def paint_cameras(
     return [place(*values, size=size, fov=fov) for values in (low + draws * (high - low)).tolist()]
 
 
+def nerf_cameras(
+    count: int,
+    generator: np.random.Generator,
+    *,
+    size: int,
+    fov: tuple[float, float] = (40.0, 70.0),
+    theta: tuple[float, float] = (0.0, 150.0),
+    radius: tuple[float, float] = (1.0, 1.5),
+) -> list[View]:
+    """Random views of the released Latent-NeRF: angles, radius and field of view uniform, towards the origin.
+
+    They are right-handed: the released ones mirror every picture.
+    """
+    draws = generator.random((count, 4))
+    low = np.array([theta[0], 0.0, radius[0], fov[0]])
+    high = np.array([theta[1], 360.0, radius[1], fov[1]])
+    return [
+        place(polar, azimuth, away, size=size, fov=angle, target=ORIGIN)
+        for polar, azimuth, away, angle in (low + draws * (high - low)).tolist()
+    ]
+
+
 def stratified_pool(
     count: int,
     generator: np.random.Generator,
@@ -100,13 +122,14 @@ def stratified_pool(
     fov: float = FOV,
     theta: tuple[float, float] = (15.0, 150.0),
     radius: tuple[float, float] = (1.2, 1.5),
+    around: Sequence[float] = LOOK_AT,
 ) -> list[View]:
     """`count` jittered views spread evenly over the sphere of directions round the object (area-uniform in
     theta).
 
     Any run of consecutive views of the pool is spread as well: theta and radius follow base-2 and base-3
-    radical inverses, phi the golden ratio. The views go round the object's centre, so none is nearer than
-    another by the lift.
+    radical inverses, phi the golden ratio. The views go round the object's centre `around`, so none is nearer
+    than another by the lift.
     """
     shift = generator.random(3)
     jitter = generator.random((count, 3)) / max(count, 1)
@@ -118,7 +141,7 @@ def stratified_pool(
         reach = (_radical_inverse(i, 3) + shift[2] + jitter[i, 2]) % 1.0
         polar = math.degrees(math.acos(top + across * (bottom - top)))
         distance = radius[0] + reach * (radius[1] - radius[0])
-        views.append(place(polar, 360.0 * turn, distance, size=size, fov=fov, around=LOOK_AT))
+        views.append(place(polar, 360.0 * turn, distance, size=size, fov=fov, target=around, around=around))
     return views
 
 
@@ -130,6 +153,7 @@ def bake_views(
     rings: Sequence[tuple[float, int]] = ((50.0, 6), (85.0, 8), (120.0, 6)),
     top: bool = True,
     bottom: bool = True,
+    around: Sequence[float] = LOOK_AT,
 ) -> list[View]:
     """Fixed views that see an object from everywhere: rings of (theta, count), each turned by half a step
     against the one before, and the two poles. The front (theta of the middle ring, phi 0) is among them, and
@@ -139,14 +163,14 @@ def bake_views(
     for turn, (polar, count) in enumerate(rings):
         start = 0.0 if turn % 2 == 1 else 180.0 / count
         views += [
-            place(polar, start + 360.0 * i / count, radius, size=size, fov=fov, around=LOOK_AT)
+            place(polar, start + 360.0 * i / count, radius, size=size, fov=fov, target=around, around=around)
             for i in range(count)
         ]
     views.sort(key=lambda view: view.phi != 0.0)
     if top:
-        views.append(place(0.0, 0.0, radius, size=size, fov=fov, around=LOOK_AT))
+        views.append(place(0.0, 0.0, radius, size=size, fov=fov, target=around, around=around))
     if bottom:
-        views.append(place(180.0, 0.0, radius, size=size, fov=fov, around=LOOK_AT))
+        views.append(place(180.0, 0.0, radius, size=size, fov=fov, target=around, around=around))
     return views
 
 

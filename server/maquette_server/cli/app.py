@@ -5,11 +5,11 @@ from typing import Annotated
 import maquette_wire
 import typer
 
-from . import dataset, doctor, export, jobs, models, paint, reconstruct, render, serve
+from . import dataset, doctor, export, jobs, models, paint, reconstruct, render, sculpt, serve
 
 app = typer.Typer(
     name="maquette",
-    help="Paint meshes from words, learn scenes from photographs; alone or with a server for Blender.",
+    help="Paint and sculpt from words, learn scenes from photographs; alone or with a server for Blender.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -29,10 +29,11 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Paint meshes from words and learn scenes from photographs, alone or beside Blender."""
+    """Paint and sculpt from words, learn scenes from photographs, alone or beside Blender."""
 
 
 app.command("paint")(paint.paint)
+app.command("sculpt")(sculpt.sculpt)
 app.command("reconstruct")(reconstruct.reconstruct)
 app.command("render")(render.render)
 app.command("evaluate")(render.evaluate)

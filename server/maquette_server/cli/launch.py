@@ -46,21 +46,28 @@ def run(
     device: str,
     as_json: bool,
     seed: int = 0,
+    model: str = "",
     notes: tuple[str, ...] = (),
     files: "file_outputs.FileOutputs | None" = None,
 ) -> None:
-    """Runs the job to its end. params: None stands for the default.  files: what is brought out of `place`.
+    """Runs the job to its end. params: None stands for the default.  model: as in `model_names.resolve`.
+    files: what is brought out of `place`.
 
     Raises as `local` and `remote` do.
     """
     from .. import config
     from ..methods import base
-    from . import local, progress, remote, request
+    from . import local, model_names, progress, remote, request
 
     settings = config.load(config.data_folder())
     given = {name: value for name, value in params.items() if value is not None}
     found = base.discover(settings.method_packages)[method]
     found.read_params(given)
+    models: dict[str, str] = {}
+    notice = ""
+    if found.models and not server:
+        model, models = model_names.resolve(model, settings)
+        notice = config.describe(model, config.models_of(settings, models)[model], default=False).notice
     asked = request.Request(
         messages.Submit(
             request_id=secrets.token_hex(16),
@@ -69,6 +76,7 @@ def run(
             params=given,
             inputs=inputs,
             seed=seed,
+            model=model,
         ),
         blobs,
         None,
@@ -78,7 +86,7 @@ def run(
         if server:
             remote.run(server, place, asked, "", show, notice=bool(found.models))
         else:
-            ticket = local.ticket_for(None, device or "auto", settings, {}, files)
-            local.start(place, asked, ticket, settings, "", show)
+            ticket = local.ticket_for(None, device or "auto", settings, models, files)
+            local.start(place, asked, ticket, settings, notice, show)
     if files is not None:
         files.bring_out(place)

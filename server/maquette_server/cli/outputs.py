@@ -18,6 +18,7 @@ REPORT, SCENE = "report.json", "scene.json"
 _NUMBERED = {
     "render": ("[0-9]*.png", "[0-9]*.exr"),
     "reconstruct": ("images/*", "masks/*", "checkpoints/*/*"),
+    "latent_nerf": ("checkpoints/*/*",),
 }
 _BENEATH = "x" * 120  # as long as what the private folder of a job has beneath --out
 _LONGEST_SHOWN = 120  # characters of a path in a sentence
@@ -66,14 +67,15 @@ def check_free(out: Path, method: str, overwrite: bool | None = None) -> None:
 
 def _left_by(out: Path) -> str:
     """The method whose result a folder holds; empty when it holds none."""
-    if (out / SCENE).is_file():
-        return "reconstruct"
-    try:
-        report = json.loads((out / REPORT).read_bytes())
-    except (OSError, ValueError):
-        return ""
-    method = report.get("method") if isinstance(report, dict) else None
-    return method if isinstance(method, str) else ""
+    for name in (SCENE, REPORT):
+        try:
+            found = json.loads((out / name).read_bytes())
+        except (OSError, ValueError):
+            continue
+        method = found.get("method") if isinstance(found, dict) else None
+        if isinstance(method, str):
+            return method
+    return ""
 
 
 def folder(name: str) -> Path:

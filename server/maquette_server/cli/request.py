@@ -50,7 +50,7 @@ def read(
     checked = latent_paint.METHOD.read_params(
         {key: value for key, value in params.items() if value is not None}
     )
-    directions = _directions(up, front)
+    upward_and_front = directions(up, front)
     blobs: dict[str, bytes] = {}
     inputs: list[messages.Input] = []
     if mask is not None:
@@ -62,7 +62,7 @@ def read(
 
     from ..geometry import files
 
-    mesh = files.load(mesh_path, *directions).mesh
+    mesh = files.load(mesh_path, *upward_and_front).mesh
     inputs.insert(0, mesh_input(mesh, blobs))
     submit = messages.Submit(
         request_id=request_id,
@@ -127,7 +127,8 @@ def direction(text: str, option: str) -> Vector:
     return (x / length, y / length, z / length)
 
 
-def _directions(up: str, front: str) -> tuple[Vector, Vector]:
+def directions(up: str, front: str) -> tuple[Vector, Vector]:
+    """Two unit vectors from the options --up and --front. Raises UserError `params.bad`."""
     first, second = direction(up, "--up"), direction(front, "--front")
     along = sum(a * b for a, b in zip(first, second, strict=True))
     if abs(along) > 0.999:

@@ -98,6 +98,12 @@ _HOW = "Name their folder with: maquette models lpips FOLDER"
 
 def _chosen(scene: runtime.Scene, params: EvaluateParams) -> list[folder.CameraRecord]:
     found = [camera for camera in scene.cameras if camera.split == params.split and camera.image]
+    if not any(camera.image for camera in scene.cameras):
+        raise UserError(
+            "scene.bad",
+            f"The scene '{scene.record.name}' was not learnt from pictures: nothing can be compared.",
+            hint="Evaluate a scene that maquette reconstruct has written.",
+        )
     if not found:
         raise UserError(
             "scene.bad",

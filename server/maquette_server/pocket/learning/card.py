@@ -35,7 +35,11 @@ _SCULPT: dict[str, Any] = {
     "guidance_scale": 15.0,
     "weighting": "one_minus_alpha",
     "timesteps": [0.02, 0.98],
-    "anneal": "linear_to_0.5",
+    "anneal": "linear",
+    "background": "flat",
+    "sparsity": 0.5,
+    "sketch": 128.0,
+    "picture_latents": 24,
     "steps": {"draft": 300, "standard": 1000, "fine": 3000},
 }
 SAMPLE: dict[str, Any] = {"steps": 16, "guidance_scale": 5.0}

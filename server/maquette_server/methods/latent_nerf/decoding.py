@@ -1,0 +1,73 @@
+"""Pictures of a field of latents: what the model's decoder makes of views, or the refined colours."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...cameras import sampling
+from ...cameras.pinhole import Pinhole
+from ...fields import grid
+from ...rendering import packed
+from ...rendering.occupied import OccupiedSampler
+from ...rendering.posed import CameraRays, Posed
+from .place import Place
+from .sculpting import FAR, NEAR, posed
+
+FOV, DISTANCE = 50.0, 1.85  # the object fills 92 % of the picture
+_RINGS = {
+    24: ((45.0, 7), (78.0, 8), (115.0, 7)),
+    12: ((60.0, 5), (110.0, 5)),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One view."""
+
+    work: Pinhole  # of the picture, in the work frame
+    world: Posed  # the same camera in the input's frame
+    colours: NDArray[np.float32]  # [H, W, 3], 0..1; behind the object its border goes on
+    seen: NDArray[np.float32]  # [H, W], 0..1
+
+
+class Camera:
+    """Looks at a field of latents."""
+
+    def __init__(self, field: grid.GridField, sampler: OccupiedSampler, place: Place) -> None:
+        self._field, self._sampler, self._place = field, sampler, place
+
+    @torch.no_grad()
+    def latents(self, view: sampling.View) -> tuple[Tensor, Tensor]:
+        """Premultiplied latents [1, C, h, w] and opacities [h, w] of a view of the work frame."""
+        scale = self._place.domain.scale
+        camera, device = posed(view, self._place), self._field.grid.table.device
+        rays = CameraRays([camera], self._place.domain, NEAR / scale, FAR / scale, device).whole(0)
+        samples = self._sampler.samples(rays)
+        code = self._field.code(samples.points, samples.spreads)
+        nothing = code.new_zeros(len(rays), code.shape[1] - 1)
+        latents, opacities, _ = packed.composite(
+            grid.density(code), code[:, 1:].contiguous(), samples.lengths, samples.offsets, nothing
+        )
+        height, width = view.camera.height, view.camera.width
+        return latents.view(1, height, width, -1).movedim(-1, 1), opacities.view(height, width)
+
+
+def views(count: int, side: int) -> list[sampling.View]:
+    """24 or 12 views from all round, `side` pixels square."""
+    found: Sequence[tuple[float, int]] = _RINGS[24 if count > 12 else 12]
+    return sampling.bake_views(size=side, fov=FOV, radius=DISTANCE, rings=found, around=sampling.ORIGIN)
+
+
+def picture(
+    camera: Camera, view: sampling.View, place: Place, decode: Callable[[Tensor, Tensor], Tensor]
+) -> Picture:
+    """A view decoded. `view` has as many pixels as the latents that are decoded."""
+    colours = decode(*camera.latents(view))[0].movedim(0, -1).float().cpu().numpy()
+    work = view.camera.resized(colours.shape[1], colours.shape[0])
+    whole = sampling.View(work, view.theta, view.phi, view.radius, view.word)
+    _, opacities = camera.latents(whole)
+    return Picture(work, posed(whole, place), colours, opacities.cpu().numpy())

@@ -16,8 +16,11 @@ WANTED: dict[str, tuple[str, ...]] = {
     "reconstruct": ("scene",),
     "render": ("images",),
     "export": ("mesh", "uv", "texture"),
+    "latent_nerf": ("scene",),
 }
 """roles of results that are fetched, by method; a result that lacks one is none"""
+BESIDE = {"latent_nerf": ("mesh", "uv", "texture")}
+"""roles that are fetched where there are such: what was stopped early has a field, and no surface yet"""
 SEEN = "preview.png"
 OF_A_SCENE = frozenset({SEEN, "scene.json"})
 """of a scene only a picture and its description are fetched: all else of it is used on the server"""
@@ -70,7 +73,8 @@ class Job:
     @property
     def wanted(self) -> tuple[messages.ResultItem, ...]:
         """Those of its results that are fetched."""
-        return tuple(item for item in self.items if item.role in self.roles and _is_fetched(item))
+        roles = (*self.roles, *BESIDE.get(self.method, ()))
+        return tuple(item for item in self.items if item.role in roles and _is_fetched(item))
 
 
 def _is_fetched(item: messages.ResultItem) -> bool:

@@ -5,8 +5,8 @@ Nothing here needs the bundled libraries, so that their absence can be told.
 
 import bpy
 
-from . import captures, field_panel, front_arrow, props, rows, thumbnails
-from .methods import latent_paint
+from . import captures, field_panel, front_arrow, props, rows, sculpt_panel, thumbnails
+from .methods import latent_nerf, latent_paint
 
 TAB = front_arrow.TAB
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -69,6 +69,9 @@ class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
         if settings.mode == "PAINT":
             front_arrow.show()
             _paint(layout, context, live, settings)
+        elif settings.mode == "SCULPT":
+            front_arrow.show()
+            _sculpt(layout, context, live, settings)
         else:
             field_panel.draw(layout, context, live, settings)
         for row in live.jobs:
@@ -220,11 +223,33 @@ def _paint(
     header.label(text="Advanced")
     if body is not None:
         latent_paint.draw_advanced(body, settings.latent_paint)
+    _big_button(layout, "maquette.paint", "Paint", settings.latent_paint.prompt, "BRUSH_DATA")
+
+
+def _sculpt(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    live: props.MAQUETTE_PG_live,
+    settings: props.MAQUETTE_PG_scene,
+) -> None:
+    """Sketch, prompt, model, button."""
+    sculpt_panel.draw(layout, context, settings)
+    _model(layout, live, settings)
+    layout.prop(settings, "seed")
+    header, body = layout.panel("maquette_sculpt_advanced", default_closed=True)
+    header.label(text="Advanced")
+    if body is not None:
+        latent_nerf.draw_advanced(body, settings.latent_nerf)
+    _big_button(layout, "maquette.sculpt", "Sculpt", settings.latent_nerf.prompt, "SCULPTMODE_HLT")
+
+
+def _big_button(layout: bpy.types.UILayout, operator: str, verb: str, prompt: str, icon: str) -> None:
+    """What it does, and to what."""
     button = layout.row()
     button.scale_y = 1.6
-    prompt = settings.latent_paint.prompt.strip()
+    prompt = prompt.strip()
     short = prompt if len(prompt) <= 28 else f"{prompt[:27]}…"
-    button.operator("maquette.paint", text=f"Paint “{short}”" if prompt else "Paint", icon="BRUSH_DATA")
+    button.operator(operator, text=f"{verb} “{short}”" if prompt else verb, icon=icon)
 
 
 def _model(

@@ -16,7 +16,7 @@ from bpy.props import (
 )
 
 from . import captures
-from .methods import latent_paint, reconstruct
+from .methods import latent_nerf, latent_paint, reconstruct
 
 CONNECTIONS = [
     ("OFF", "Not connected", "No server is spoken to"),
@@ -42,6 +42,16 @@ class MAQUETTE_PG_object(bpy.types.PropertyGroup):
     """Saved with an object."""
 
     uid: StringProperty(name="Id", description="Tells Maquette which object a result belongs to")
+    strength: FloatProperty(
+        name="Strength",
+        description="How strongly a sculpted object is kept to this solid of the sketch",
+        min=0.0,
+        max=1.0,
+        default=1.0,
+    )
+    lock: BoolProperty(
+        name="Lock", description="Keep a sculpted object to the very surface of this solid of the sketch"
+    )
     before: CollectionProperty(
         name="Before", description="What the material slots showed before", type=MAQUETTE_PG_slot
     )
@@ -58,6 +68,7 @@ class MAQUETTE_PG_scene(bpy.types.PropertyGroup):
         description="What Maquette does",
         items=[
             ("PAINT", "Paint", "Paint a mesh with words", "BRUSH_DATA", 0),
+            ("SCULPT", "Sculpt", "Grow an object from a rough sketch and words", "SCULPTMODE_HLT", 2),
             ("RECONSTRUCT", "Reconstruct", "Learn a radiance field from pictures", "OUTLINER_OB_VOLUME", 1),
         ],
         default="PAINT",
@@ -73,11 +84,19 @@ class MAQUETTE_PG_scene(bpy.types.PropertyGroup):
         description="Settings of the reconstruction",
         type=reconstruct.MAQUETTE_PG_reconstruct,
     )
+    sketch: PointerProperty(
+        name="Sketch",
+        description="The collection of rough solids that an object is sculpted after; none: the prompt alone",
+        type=bpy.types.Collection,
+    )
+    latent_nerf: PointerProperty(
+        name="Sculpt", description="Settings of sculpting", type=latent_nerf.MAQUETTE_PG_latent_nerf
+    )
     latent_paint: PointerProperty(
         name="Paint", description="Settings of the paint method", type=latent_paint.MAQUETTE_PG_latent_paint
     )
     model: StringProperty(
-        name="Model", description="Which of the server's models paints; empty takes the server's default"
+        name="Model", description="Which of the server's models is used; empty takes the server's default"
     )
     seed: IntProperty(name="Seed", description="The same seed gives the same picture", min=0, default=0)
     front: EnumProperty(
@@ -158,6 +177,7 @@ CLASSES = (
     MAQUETTE_PG_slot,
     MAQUETTE_PG_object,
     latent_paint.MAQUETTE_PG_latent_paint,
+    latent_nerf.MAQUETTE_PG_latent_nerf,
     reconstruct.MAQUETTE_PG_reconstruct,
     MAQUETTE_PG_scene,
     MAQUETTE_PG_model,

@@ -78,10 +78,11 @@ def free_port() -> int:
     """A port of the loopback interface that nobody listened on a moment ago.
 
     None of those that connections begin at by themselves: a client that keeps trying before its server is
-    there may come to begin at the very port it tries, and then talks to itself.
+    there may come to begin at the very port it tries, and then talks to itself. Nor one that another process
+    of the same tests draws: those may begin with the same random numbers.
     """
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.SystemRandom().randrange(20_000, 32_000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -119,7 +119,17 @@ ADDON: dict[str, set[str]] = {
     "front_arrow": {"axes"},
     "rows": {"props", "thumbnails"},
     "field_panel": {"captures", "props", "rows", "methods"},
-    "panels": {"front_arrow", "field_panel", "rows", "thumbnails", "captures", "props", "methods"},
+    "sculpt_panel": {"props", "rows", "methods"},
+    "panels": {
+        "front_arrow",
+        "field_panel",
+        "sculpt_panel",
+        "rows",
+        "thumbnails",
+        "captures",
+        "props",
+        "methods",
+    },
     "live_render": {
         *("axes", "camera_models", "view_frames", "captures", "session", "apply", "collect", "wire")
     },
@@ -129,7 +139,7 @@ ADDON: dict[str, set[str]] = {
     },
     "operators": {
         *("pump", "session", "jobs", "steps", "collect", "apply", "props"),
-        *("target", "methods", "preferences", "local_server", "wire"),
+        *("axes", "target", "methods", "preferences", "local_server", "wire"),
         *("tasks", "captures", "camera_models", "camera_sets", "transforms", "live_render"),
     },
 }

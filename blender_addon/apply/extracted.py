@@ -34,7 +34,7 @@ def build(context: bpy.types.Context, empty: bpy.types.Object, surface: Surface)
 
     Raises UserError `result.gone`, `texture.bad`, before anything is made.
     """
-    _refuse_unusable(surface)
+    refuse_unusable(surface)
     png.size(surface.png)
     low, high = surface.positions.min(0), surface.positions.max(0)
     middle = 0.5 * (low + high)
@@ -53,6 +53,7 @@ def build(context: bpy.types.Context, empty: bpy.types.Object, surface: Surface)
     thing.location = tuple(middle)
     for collection in empty.users_collection or (context.scene.collection,):
         collection.objects.link(thing)
+    context.view_layer.update()  # else a layer may not know yet what was linked
     for other in context.view_layer.objects.selected:
         other.select_set(False)
     if thing.name in context.view_layer.objects:
@@ -75,8 +76,8 @@ def _fill(mesh: bpy.types.Mesh, surface: Surface, middle: NDArray[np.float64]) -
     layer.uv.foreach_set("vector", np.ascontiguousarray(surface.corner_uvs, np.float32).ravel())
 
 
-def _refuse_unusable(surface: Surface) -> None:
-    """Blender would crash at an index that is not there."""
+def refuse_unusable(surface: Surface) -> None:
+    """Raises UserError `result.gone`: Blender would crash at an index that is not there."""
     positions, triangles = surface.positions, surface.triangles
     fits = (
         positions.ndim == 2

@@ -22,7 +22,6 @@ from . import inputs, mask, texture, triangles
 
 APPLY_OR_UNWRAP = "Unwrap it (UV > Smart UV Project) so that no faces overlap, or apply the modifiers."
 STACKED = 0.01  # share of faces that lie on another one, from which a UV map is of no use
-ONE_BY_ONE = 8  # times as long one triangle takes when it is read by itself
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def _read(thing: bpy.types.Object, evaluated: bpy.types.Object, mesh: bpy.types.
         positions=positions.reshape(-1, 3),
         corner_vertices=corner_vertices,
         starts=starts,
-        blenders=_blenders_cut(mesh, triangles.many_cornered(starts)),
+        blenders=triangles.blenders_cut(mesh, triangles.many_cornered(starts)),
         loop_uvs=targets.layer_uvs(mesh.uv_layers[layer]) if layer else None,
         mask=masked,
         picture=texture.read(used.image) if masked is not None and used is not None else None,
@@ -206,16 +205,6 @@ def _read(thing: bpy.types.Object, evaluated: bpy.types.Object, mesh: bpy.types.
         ),
         modifiers=_modifiers(thing) if carried else "",
     )
-
-
-def _blenders_cut(mesh: bpy.types.Mesh, which: NDArray[np.int64]) -> NDArray[np.int32]:
-    """The loops of those triangles, i4 [N, 3]: one by one, or all at once when that is quicker."""
-    if len(which) * ONE_BY_ONE < len(mesh.loop_triangles):
-        few = [tuple(mesh.loop_triangles[int(number)].loops) for number in which]
-        return np.array(few, np.int32).reshape(-1, 3)
-    loops = np.empty(len(mesh.loop_triangles) * 3, np.int32)
-    mesh.loop_triangles.foreach_get("loops", loops)
-    return loops.reshape(-1, 3)[which]  # type: ignore[no-any-return]
 
 
 def _material(thing: bpy.types.Object, slot: int) -> bpy.types.Material | None:

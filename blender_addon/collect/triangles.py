@@ -1,4 +1,4 @@
-"""Polygons cut into triangles as Blender cuts them, in steps. Pure numpy.
+"""Polygons cut into triangles as Blender cuts them, in steps.
 
 P polygons, L loops (polygon corners), T = L - 2 P triangles, in the order of the polygons. Blender's own list
 comes one number at a time and costs 0.3 s a million faces, so only its cut of polygons with five corners and
@@ -7,6 +7,7 @@ first two triangles would lie over each other (`is_quad_flip_v3_first_third_fast
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from .. import steps
 
 FEW = 4  # corners up to which the cut is ours
+ONE_BY_ONE = 8  # times as long one triangle takes when it is read by itself
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,18 @@ def many_cornered(starts: NDArray[np.int32]) -> NDArray[np.int64]:
     sizes = np.diff(starts)
     which = np.flatnonzero(sizes > FEW)
     return _rows(starts[which] - 2 * which, sizes[which] - 2)
+
+
+def blenders_cut(mesh: Any, which: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The loops of those triangles of a `bpy.types.Mesh`, i4 [N, 3]: one by one, or all at once when that is
+    quicker.
+    """
+    if len(which) * ONE_BY_ONE < len(mesh.loop_triangles):
+        few = [tuple(mesh.loop_triangles[int(number)].loops) for number in which]
+        return np.array(few, np.int32).reshape(-1, 3)
+    loops = np.empty(len(mesh.loop_triangles) * 3, np.int32)
+    mesh.loop_triangles.foreach_get("loops", loops)
+    return loops.reshape(-1, 3)[which]  # type: ignore[no-any-return]
 
 
 def cut(

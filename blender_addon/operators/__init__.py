@@ -1,4 +1,4 @@
-"""The buttons: connect, paint, wait, apply, restore, cancel, stop, captures, fields, and the server here.
+"""The buttons: connect, paint, sculpt, wait, apply, restore, cancel, stop, captures, fields, the server here.
 
 None waits, except `maquette.wait`, which is for scripts. What goes wrong is reported in a sentence and kept
 on the panel's error line; a script gets it as RuntimeError.
@@ -6,9 +6,16 @@ on the panel's error line; a script gets it as RuntimeError.
 
 import bpy
 
-from . import captures, painting, reconstructing, results, server
+from . import captures, painting, reconstructing, results, sculpting, server
 
-CLASSES = (*server.CLASSES, *painting.CLASSES, *results.CLASSES, *captures.CLASSES, *reconstructing.CLASSES)
+CLASSES = (
+    *server.CLASSES,
+    *painting.CLASSES,
+    *sculpting.CLASSES,
+    *results.CLASSES,
+    *captures.CLASSES,
+    *reconstructing.CLASSES,
+)
 
 
 def register() -> None:

@@ -10,7 +10,8 @@ from bpy.props import StringProperty
 
 from .. import captures, jobs, live_render, props, pump, session
 from .. import target as targets
-from ..apply import backgrounds, extracted, field, preview, texture
+from ..apply import backgrounds, extracted, field, preview, sculpted, texture
+from ..methods import latent_nerf
 from ..wire import __version__, arrays, errors, messages
 from .told import DONE, REFUSED, Answer, job_of, reports
 
@@ -79,6 +80,8 @@ def apply(context: bpy.types.Context, job: session.Job) -> str:
         raise errors.UserError("job.wrong_state", f"The job of '{job.label}' has no result to apply yet.")
     if job.method == jobs.PAINT:
         return _painting(context, job, results)
+    if job.method == latent_nerf.NAME:
+        return _sculpture(context, job, results)
     empty = captures.find(job.record["target"])
     if job.method == "reconstruct":
         field.keep(empty, job.job_id, bytes(results["scene.json"][1]), _recipe(job))
@@ -126,13 +129,40 @@ def _renders(job: session.Job, results: Results) -> str:
     return backgrounds.told(paths, shown)
 
 
+def _sculpture(context: bpy.types.Context, job: session.Job, results: Results) -> str:
+    surface = _surface(job, results) if "positions" in results else None
+    x, y, z = job.record["place"]
+    with object_mode(context):
+        empty = sculpted.build(
+            context,
+            job.label,
+            (float(x), float(y), float(z)),
+            surface,
+            job.job_id,
+            bytes(results["scene.json"][1]),
+            _recipe(job),
+        )
+    if surface is None:
+        return f"'{empty.name}' was stopped before it had a surface: extract its mesh, or look at it live."
+    return ""
+
+
 def _mesh(context: bpy.types.Context, job: session.Job, results: Results, empty: bpy.types.Object) -> str:
+    surface = _surface(job, results)
+    with object_mode(context):
+        extracted.build(context, empty, surface)
+    return ""
+
+
+def _surface(job: session.Job, results: Results) -> extracted.Surface:
+    """Raises UserError `result.gone`."""
+
     def array(name: str) -> Any:
         item, data = results[name]
         return arrays.from_bytes(item.dtype, item.shape, data)
 
     try:
-        surface = extracted.Surface(
+        return extracted.Surface(
             np.asarray(array("positions"), np.float64),
             np.asarray(array("triangles"), np.int32),
             np.asarray(array("corner_uvs"), np.float32),
@@ -143,9 +173,6 @@ def _mesh(context: bpy.types.Context, job: session.Job, results: Results, empty:
         raise errors.UserError(
             "result.gone", f"The result lacks {error}.", hint="Start a server of this version."
         ) from error
-    with object_mode(context):
-        extracted.build(context, empty, surface)
-    return ""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 
 MODULE = "bl_ext.user_default.maquette"
 mesh = importlib.import_module(f"{MODULE}.collect.mesh")
+triangles = importlib.import_module(f"{MODULE}.collect.triangles")
 arrays = importlib.import_module(f"{MODULE}.wire.arrays")
 errors = importlib.import_module(f"{MODULE}.wire.errors")
 target = importlib.import_module(f"{MODULE}.target")
@@ -280,7 +281,7 @@ def test_polygons_are_cut_as_blender_cuts_them(cube, monkeypatch, one_by_one) ->
     thing = crumpled()
     sizes = {polygon.loop_total for polygon in thing.data.polygons}
     assert sizes == {3, 4, 6}
-    monkeypatch.setattr(mesh, "ONE_BY_ONE", one_by_one)
+    monkeypatch.setattr(triangles, "ONE_BY_ONE", one_by_one)
     given, _ = collect(thing)
     cut = thing.data.loop_triangles
     thing.data.calc_loop_triangles()

@@ -61,7 +61,7 @@ def test_only_operators_that_change_the_scene_are_undone() -> None:
     undone = {name for name, those in options.items() if "UNDO" in those}
     assert undone == {
         *("MAQUETTE_OT_result_apply", "MAQUETTE_OT_result_restore"),
-        *("MAQUETTE_OT_capture_import", "MAQUETTE_OT_cameras_add"),
+        *("MAQUETTE_OT_capture_import", "MAQUETTE_OT_cameras_add", "MAQUETTE_OT_sketch_add"),
     }
 
 

@@ -14,11 +14,12 @@ import tiny_models
 import trimesh
 from maquette_server.cameras import turntable
 from maquette_server.guidance import loading
-from maquette_server.methods import base
-from maquette_server.methods.latent_nerf import outputs
+from maquette_server.methods import base, mesh_sheet
+from maquette_server.methods.latent_nerf import decoding, outputs
 from maquette_server.methods.latent_nerf import run as story
 from maquette_server.scenes import runtime
 from maquette_server.scenes.files import SceneFiles
+from maquette_server.training import colour_fitting
 from maquette_wire.errors import UserError
 from sculpting_jobs import context, finish
 
@@ -38,6 +39,11 @@ def _shortened() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outputs, "_TURN", 6)
         patch.setattr(story, "_FIT_STEPS", 25)
+        patch.setattr(colour_fitting, "_RAYS", 128)
+        patch.setattr(mesh_sheet, "_VIEW", 64)
+        patch.setattr(outputs, "_TURN_SIDE", 64)
+        few = ((60.0, 4), (110.0, 4))
+        patch.setattr(decoding, "_RINGS", {24: few, 12: few})
         yield
 
 

@@ -149,14 +149,7 @@ def _read(thing: bpy.types.Object, evaluated: bpy.types.Object, mesh: bpy.types.
         raise errors.UserError(
             "mesh.empty", f"'{thing.name}' has no faces.", hint="Add faces, or see what its modifiers do."
         )
-    positions = np.empty(len(mesh.vertices) * 3, np.float32)
-    mesh.attributes["position"].data.foreach_get("vector", positions)
-    if not np.isfinite(positions).all():
-        raise errors.UserError(
-            "mesh.not_finite",
-            f"Some vertices of '{thing.name}' are not finite numbers.",
-            hint="Delete them (Mesh > Clean Up), or see what its modifiers do.",
-        )
+    positions = finite_positions(thing, mesh)
     corner_vertices, starts = targets.corner_vertices(mesh), targets.polygon_starts(mesh)
     masked = mask.read(thing, mesh, corner_vertices, starts, wish.mask_mode, wish.vertex_group, wish.slot)
     last = max(len(thing.material_slots) - 1, 0)  # Blender shows a higher index as the last slot
@@ -187,7 +180,7 @@ def _read(thing: bpy.types.Object, evaluated: bpy.types.Object, mesh: bpy.types.
         world_from_object=axes.matrix_rows(evaluated.matrix_world),
         front=axes.FRONTS[wish.front],
         base_colour=texture.colour_of(material),
-        positions=positions.reshape(-1, 3),
+        positions=positions,
         corner_vertices=corner_vertices,
         starts=starts,
         blenders=triangles.blenders_cut(mesh, triangles.many_cornered(starts)),
@@ -205,6 +198,19 @@ def _read(thing: bpy.types.Object, evaluated: bpy.types.Object, mesh: bpy.types.
         ),
         modifiers=_modifiers(thing) if carried else "",
     )
+
+
+def finite_positions(thing: bpy.types.Object, mesh: bpy.types.Mesh) -> NDArray[np.float32]:
+    """[V, 3] of the evaluated mesh of an object. Raises UserError `mesh.not_finite`."""
+    positions = np.empty(len(mesh.vertices) * 3, np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", positions)
+    if not np.isfinite(positions).all():
+        raise errors.UserError(
+            "mesh.not_finite",
+            f"Some vertices of '{thing.name}' are not finite numbers.",
+            hint="Delete them (Mesh > Clean Up), or see what its modifiers do.",
+        )
+    return positions.reshape(-1, 3)
 
 
 def _material(thing: bpy.types.Object, slot: int) -> bpy.types.Material | None:

@@ -14,6 +14,7 @@ from .. import axes, steps
 from .. import target as targets
 from ..wire import errors, messages
 from . import inputs, triangles
+from . import mesh as meshes
 
 KINDS = frozenset({"MESH", "CURVE", "SURFACE", "FONT", "META"})
 
@@ -73,19 +74,12 @@ def read(depsgraph: bpy.types.Depsgraph, collection: bpy.types.Collection, front
 
 
 def _read(thing: bpy.types.Object, evaluated: bpy.types.Object, mesh: bpy.types.Mesh) -> Solid:
-    positions = np.empty(len(mesh.vertices) * 3, np.float32)
-    mesh.attributes["position"].data.foreach_get("vector", positions)
-    if not np.isfinite(positions).all():
-        raise errors.UserError(
-            "mesh.not_finite",
-            f"Some vertices of '{thing.name}' are not finite numbers.",
-            hint="Delete them (Mesh > Clean Up), or see what its modifiers do.",
-        )
+    positions = meshes.finite_positions(thing, mesh)
     starts = targets.polygon_starts(mesh)
     return Solid(
         name=thing.name,
         world_from_object=axes.matrix_rows(evaluated.matrix_world),
-        positions=positions.reshape(-1, 3),
+        positions=positions,
         corner_vertices=targets.corner_vertices(mesh),
         starts=starts,
         blenders=triangles.blenders_cut(mesh, triangles.many_cornered(starts)),

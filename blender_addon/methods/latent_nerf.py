@@ -5,16 +5,10 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from . import choices, limits
+from . import choices, guided, limits
 
 NAME = "latent_nerf"
 USUAL = ("USUAL", "Usual", "Draft on a CPU, standard on a GPU")
-PRESETS = {
-    "draft": ("Draft", "A first look"),
-    "standard": ("Standard", "What most objects need"),
-    "fine": ("Fine", "More steps, for the last version"),
-    "parity": ("As Published", "The settings of the paper's released code"),
-}
 
 
 class MAQUETTE_PG_latent_nerf(bpy.types.PropertyGroup):
@@ -24,7 +18,7 @@ class MAQUETTE_PG_latent_nerf(bpy.types.PropertyGroup):
     negative: StringProperty(name="Negative", **limits(NAME, "negative"))
     preset: EnumProperty(
         name="Quality",
-        items=[USUAL, *choices(NAME, "preset", PRESETS)],
+        items=[USUAL, *choices(NAME, "preset", guided.PRESETS)],
         default="USUAL",
         description=limits(NAME, "preset")["description"],
     )
@@ -54,11 +48,7 @@ def params(settings: MAQUETTE_PG_latent_nerf) -> dict[str, Any]:
     }
     if settings.preset != "USUAL":
         found["preset"] = settings.preset
-    if settings.use_steps:
-        found["steps"] = settings.steps
-    if settings.use_guidance_scale:
-        found["guidance_scale"] = settings.guidance_scale
-    return found
+    return found | guided.own_numbers(settings)
 
 
 def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_nerf) -> None:
@@ -73,10 +63,5 @@ def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_nerf)
     """All else."""
     layout.prop(settings, "texture_size")
     layout.prop(settings, "faces")
-    for switch, name in (("use_steps", "steps"), ("use_guidance_scale", "guidance_scale")):
-        row = layout.row(align=True, heading=settings.bl_rna.properties[name].name)
-        row.prop(settings, switch, text="")
-        value = row.row()
-        value.enabled = getattr(settings, switch)
-        value.prop(settings, name, text="")
+    guided.draw_own_numbers(layout, settings)
     layout.prop(settings, "view_words")

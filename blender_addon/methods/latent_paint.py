@@ -5,15 +5,9 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from . import choices, limits
+from . import choices, guided, limits
 
 NAME = "latent_paint"
-PRESETS = {
-    "draft": ("Draft", "A first look"),
-    "standard": ("Standard", "What most objects need"),
-    "fine": ("Fine", "More steps, for the last version"),
-    "parity": ("As Published", "The settings of the paper's released code"),
-}
 GUIDANCE = {
     "sds": ("Score Distillation", "The usual form"),
     "csd": ("Classifier Only", "Crisper, sometimes over-coloured"),
@@ -27,7 +21,7 @@ class MAQUETTE_PG_latent_paint(bpy.types.PropertyGroup):
     negative: StringProperty(name="Negative", **limits(NAME, "negative"))
     preset: EnumProperty(
         name="Quality",
-        items=choices(NAME, "preset", PRESETS),
+        items=choices(NAME, "preset", guided.PRESETS),
         default=limits(NAME, "preset")["default"],
         description=limits(NAME, "preset")["description"],
     )
@@ -59,11 +53,7 @@ def params(settings: MAQUETTE_PG_latent_paint) -> dict[str, Any]:
         "view_words": settings.view_words,
         "feather": settings.feather,
     }
-    if settings.use_steps:
-        found["steps"] = settings.steps
-    if settings.use_guidance_scale:
-        found["guidance_scale"] = settings.guidance_scale
-    return found
+    return found | guided.own_numbers(settings)
 
 
 def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_paint) -> None:
@@ -76,11 +66,6 @@ def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_paint) -> None
 def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_paint) -> None:
     """All else."""
     layout.prop(settings, "texture_size")
-    for switch, name in (("use_steps", "steps"), ("use_guidance_scale", "guidance_scale")):
-        row = layout.row(align=True, heading=settings.bl_rna.properties[name].name)
-        row.prop(settings, switch, text="")
-        value = row.row()
-        value.enabled = getattr(settings, switch)
-        value.prop(settings, name, text="")
+    guided.draw_own_numbers(layout, settings)
     layout.prop(settings, "guidance")
     layout.prop(settings, "view_words")

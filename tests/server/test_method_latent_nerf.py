@@ -12,10 +12,10 @@ import pytest
 import sculpting_jobs
 import tiny_models
 import trimesh
-from maquette_server.cameras import turntable
+from maquette_server.cameras import sampling, turntable
 from maquette_server.guidance import loading
 from maquette_server.methods import base, mesh_sheet
-from maquette_server.methods.latent_nerf import decoding, outputs
+from maquette_server.methods.latent_nerf import outputs
 from maquette_server.methods.latent_nerf import run as story
 from maquette_server.scenes import runtime
 from maquette_server.scenes.files import SceneFiles
@@ -42,8 +42,7 @@ def _shortened() -> Iterator[None]:
         patch.setattr(colour_fitting, "_RAYS", 128)
         patch.setattr(mesh_sheet, "_VIEW", 64)
         patch.setattr(outputs, "_TURN_SIDE", 64)
-        few = ((60.0, 4), (110.0, 4))
-        patch.setattr(decoding, "_RINGS", {24: few, 12: few})
+        patch.setattr(sampling, "rings", lambda count: ((60.0, 4), (110.0, 4)))
         yield
 
 

@@ -20,6 +20,9 @@ from ..rendering import surface_view
 from . import views
 
 DEPTH_SIDE = 512  # pixels of the visibility test
+# Decoded pixels on either side of a cut that are evened out. Mean step across cuts over that inside charts:
+# with 1.5, 2, 2.5 and 3 a box has 1.82, 1.91, 1.39, 1.40; spot 1.21, 1.14, 1.05, 1.02. Wider blurs more.
+BAND = 2.5
 _FADE = (1 / 512, 6 / 512)  # shares of the picture, from a silhouette
 
 
@@ -36,14 +39,24 @@ def bake(
     render: gives latents [1, C, n, n] and coverage [n, n] of a camera with n x n pixels.  depth_side: pixels
     of the visibility test.
     """
-    fade = (_FADE[0] * depth_side, _FADE[1] * depth_side)
     for done, camera in enumerate(cameras, 1):
         latents, coverage = render(camera)
         with torch.no_grad():
             picture = bridge.to_rgb(spread_outwards(latents, coverage))
-        raster = rasteriser.rasterise(camera.resized(depth_side, depth_side))
-        accumulator.add(picture[0].movedim(0, -1).cpu().numpy(), camera, raster, fade)
+        add(accumulator, picture[0].movedim(0, -1).cpu().numpy(), camera, rasteriser, depth_side)
         yield done
+
+
+def add(
+    accumulator: views.Accumulator,
+    picture: NDArray[np.float32],
+    camera: Pinhole,
+    rasteriser: Rasteriser,
+    depth_side: int = DEPTH_SIDE,
+) -> None:
+    """Adds a decoded picture [H, W, 3]. camera: square, of any size."""
+    fade = (_FADE[0] * depth_side, _FADE[1] * depth_side)
+    accumulator.add(picture, camera, rasteriser.rasterise(camera.resized(depth_side, depth_side)), fade)
 
 
 def spread_outwards(latents: Tensor, coverage: Tensor) -> Tensor:

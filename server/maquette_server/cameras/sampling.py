@@ -17,6 +17,7 @@ VIEW_WORDS = ("front", "side", "back", "side", "overhead", "bottom")
 LOOK_AT = (0.0, 0.25, 0.0)  # centre of the object in the work frame
 FOV = 60.0  # degrees
 ORIGIN = (0.0, 0.0, 0.0)
+Rings = Sequence[tuple[float, int]]  # polar angle in degrees, views on it
 _GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
 
 
@@ -145,12 +146,18 @@ def stratified_pool(
     return views
 
 
+def rings(count: int) -> Rings:
+    """Three rings of `bake_views` that are with its two poles about `count` views, 11 at least."""
+    around = max(3, round((count - 2) / 3))
+    return ((45.0, around), (78.0, around), (115.0, around))
+
+
 def bake_views(
     *,
     size: int,
     fov: float = FOV,
     radius: float = 1.4,
-    rings: Sequence[tuple[float, int]] = ((50.0, 6), (85.0, 8), (120.0, 6)),
+    rings: Rings = ((50.0, 6), (85.0, 8), (120.0, 6)),
     top: bool = True,
     bottom: bool = True,
     around: Sequence[float] = LOOK_AT,

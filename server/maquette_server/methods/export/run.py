@@ -6,22 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...baking import latent_views, views
 from ...baking import surface as texels
-from ...baking import views
 from ...geometry import check, normalise, unwrap
 from ...geometry.mesh import Mesh
-from ...media import glb, png
+from ...media import png
 from ...meshing import hollows, shape, viewpoints
 from ...rasterise import choose
 from ...rendering import textured_mesh
 from ...scenes import runtime
-from .. import base, mesh_sheet, scene_input
+from .. import base, mesh_items, mesh_sheet, scene_input
 from . import ExportParams, colouring
 
 _RADIUS = 0.6  # of the object in the work frame
 _PIXELS = {"cpu": 512, "cuda": 1024}  # of a render's longer side, at most
 _FEWEST_PIXELS = 128
-_BAND = 2.5  # pixels on either side of a cut that are evened out, as painting has it
 # Texels between charts. A captured surface falls into thousands of small ones: with the 16 texels that a side
 # of 1024 has otherwise, those of lego fill 0.03 % of the texture, with 2 texels 37 %.
 _GUTTER = 2
@@ -77,7 +76,7 @@ def export(ctx: base.RunContext, scene: runtime.Scene) -> base.Run:
     total = len(own) + len(around)
     baked = views.Accumulator(listed, 3, 2 * _RADIUS)
     yield from colouring.coloured(scene, around, own, baked, rasteriser)
-    detail = _BAND * 2 * _RADIUS / pixels
+    detail = latent_views.BAND * 2 * _RADIUS / pixels
     last = base.Step(total, total, "bake")
     texture, seen = yield from base.telling(colouring.finished(baked, drawn, detail), last)
 
@@ -85,15 +84,11 @@ def export(ctx: base.RunContext, scene: runtime.Scene) -> base.Run:
     writing = base.Step(total, total, "write")
     yield writing
     painted = png.write(texture)
-    model = glb.write(mesh, atlas.corner_uvs, painted)
+    given = mesh_items.of(mesh, atlas.corner_uvs, painted)
     yield writing
     shown = textured_mesh.TexturedMesh(drawn.positions, drawn.triangles, drawn.corner_uvs, texture)
     sheet = yield from base.telling(mesh_sheet.sheet(shown, shade=0.0), writing)
-    items = [
-        base.Item("mesh", "mesh.glb", model),
-        base.Item("images", "preview.png", png.write(sheet)),
-        *_parts(mesh, atlas.corner_uvs, painted),
-    ]
+    items = [*given, base.Item("images", "preview.png", png.write(sheet))]
     figures = {
         "vertices": len(mesh.positions),
         "faces": len(mesh.triangles),
@@ -112,16 +107,6 @@ def export(ctx: base.RunContext, scene: runtime.Scene) -> base.Run:
         figures,
         backends={"field": str(scene.record.field["type"]), "rasteriser": rasteriser.name},
     )
-
-
-def _parts(mesh: Mesh, corner_uvs: NDArray[np.float32], texture: bytes) -> list[base.Item]:
-    """The same mesh as arrays in the scene's coordinates, for who builds meshes and reads no GLB."""
-    return [
-        base.Item("mesh", "positions", np.asarray(mesh.positions, np.float64)),
-        base.Item("mesh", "triangles", np.asarray(mesh.triangles, np.int32)),
-        base.Item("uv", "corner_uvs", np.asarray(corner_uvs, np.float32)),
-        base.Item("texture", "texture.png", texture),
-    ]
 
 
 def surface(ctx: base.RunContext, scene: runtime.Scene) -> base.Part[Found]:

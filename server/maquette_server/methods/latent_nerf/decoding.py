@@ -1,6 +1,6 @@
 """Pictures of a field of latents: what the model's decoder makes of views, or the refined colours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,6 @@ from .place import Place
 from .sculpting import FAR, NEAR, posed
 
 FOV, DISTANCE = 50.0, 1.85  # the object fills 92 % of the picture
-_RINGS = {
-    24: ((45.0, 7), (78.0, 8), (115.0, 7)),
-    12: ((60.0, 5), (110.0, 5)),
-}
 
 
 @dataclass(frozen=True)
@@ -57,9 +53,9 @@ class Camera:
 
 
 def views(count: int, side: int) -> list[sampling.View]:
-    """24 or 12 views from all round, `side` pixels square."""
-    found: Sequence[tuple[float, int]] = _RINGS[24 if count > 12 else 12]
-    return sampling.bake_views(size=side, fov=FOV, radius=DISTANCE, rings=found, around=sampling.ORIGIN)
+    """About `count` views from all round, 11 at least, `side` pixels square."""
+    rings = sampling.rings(count)
+    return sampling.bake_views(size=side, fov=FOV, radius=DISTANCE, rings=rings, around=sampling.ORIGIN)
 
 
 def picture(

@@ -13,14 +13,15 @@ from ...baking import pauses
 from ...cameras import sampling
 from ...geometry import normalise
 from ...geometry.mesh import Mesh
-from ...media import contact_sheet, glb, png, video
+from ...media import contact_sheet, png, video
 from ...metrics import likeness
 from ...rendering import textured_mesh
 from ...rendering.grid_render import GridScene
 from ...scenes import folder, grid_weights
-from .. import base, colour_figure, mesh_sheet, scene_input
+from .. import base, colour_figure, mesh_items, mesh_sheet, scene_input
 from .decoding import Picture
 from .place import Place
+from .sculpting import FAR, NEAR, posed
 from .settings import Settings
 
 _SIDE = 512  # pixels of the scene's own cameras
@@ -33,8 +34,6 @@ def scene(
     ctx: base.RunContext, place: Place, field: GridScene, views: list[sampling.View], step: int
 ) -> list[base.Item]:
     """scene.json, cameras.json and the weights; the scene has cameras, but no pictures."""
-    from .sculpting import FAR, NEAR, posed
-
     chosen = msgspec.json.encode(ctx.params, order="sorted").decode()
     scale = place.domain.scale
     centre, half = np.asarray(place.domain.centre), 1 / scale
@@ -82,8 +81,7 @@ def mesh(
     found: Mesh, corner_uvs: NDArray[np.float32], texture: NDArray[np.uint8]
 ) -> pauses.Pausing[tuple[list[base.Item], textured_mesh.TexturedMesh]]:
     """mesh.glb, its arrays, preview.png, turntable.mp4; and the mesh in painting's work frame. Pauses."""
-    painted = png.write(texture)
-    model = glb.write(found, corner_uvs, painted)
+    given = mesh_items.of(found, corner_uvs, png.write(texture))
     yield
     work = normalise.work_from_input(
         found.positions, up=found.up, front=found.front, triangles=found.triangles
@@ -101,16 +99,11 @@ def mesh(
             rgba, _ = drawn.draw(view.camera, shade=mesh_sheet.SHADE)
             add(contact_sheet.over(rgba, contact_sheet.LIGHT_GREY))
             yield
-    items = [
-        base.Item("mesh", "mesh.glb", model),
+    shown = [
         base.Item("images", "preview.png", png.write(sheet)),
         base.Item("video", "turntable.mp4", film.getvalue()),
-        base.Item("mesh", "positions", np.asarray(found.positions, np.float64)),
-        base.Item("mesh", "triangles", np.asarray(found.triangles, np.int32)),
-        base.Item("uv", "corner_uvs", np.asarray(corner_uvs, np.float32)),
-        base.Item("texture", "texture.png", painted),
     ]
-    return items, drawn
+    return given + shown, drawn
 
 
 def figures(

@@ -11,6 +11,7 @@ import torch
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
+from ...baking import latent_views
 from ...baking import surface as texels
 from ...baking import views as baking
 from ...cameras import sampling
@@ -38,9 +39,6 @@ _STEP = 0.015  # between samples of pictures
 _LOOKS = 4  # at the field before its pictures are taken, so that no thin part is passed over
 _FIT_STEPS = 100
 _GUTTER = 2  # texels between charts
-_DEPTH_SIDE = 512  # pixels of the visibility test
-_FADE = (1.0, 6.0)  # of them, from a silhouette
-_BAND = 2.5  # pixels on either side of a cut that are evened out, as painting has it
 _QUICK_VIEWS, _QUICK_FIT, _QUICK_FACES = 12, 40, 4000  # of a job that was stopped
 _ALIKE = 0.85  # of front and back, from which it looks like one face on both
 _EMPTY, _FULL = 0.002, 0.6  # shares of the cube
@@ -183,7 +181,8 @@ def _finished(
 
     ctx.timer.stage("surface")
     yield step(0, 0, "surface")
-    found = yield from _surface(ctx, place, scene, tail.faces, step(0, 0, "surface"))
+    solid = yield from _solid(scene, step(0, 0, "surface"))
+    found = yield from _surface(ctx, place, scene, solid, tail.faces, step(0, 0, "surface"))
     ctx.timer.stage("unwrap")
     with unwrap.Unwrapping(found, params.texture_size, gutter=_GUTTER) as job:
         while (atlas := job.poll(0.1)) is None:
@@ -195,9 +194,8 @@ def _finished(
     writing = step(0, 0, "write")
     yield writing
     items, drawn = yield from base.telling(outputs.mesh(found, atlas.corner_uvs, texture), writing)
-    solid = yield from _solid(scene, writing)
-    why = outputs.figures(place, chosen, solid, found, pictures, params.prompt, drawn)
-    figures = yield from base.telling(why, writing)
+    measuring = outputs.figures(place, chosen, solid, found, pictures, params.prompt, drawn)
+    figures = yield from base.telling(measuring, writing)
     figures |= {"steps": work.step, "stage": work.stage, "loss": dict(work.losses())}
     _doubts(ctx, figures)
     exact = growing.device.type == "cpu"
@@ -236,10 +234,14 @@ def _fitted(
 
 
 def _surface(
-    ctx: base.RunContext, place: places.Place, scene: GridScene, faces: int, step: base.Step
+    ctx: base.RunContext,
+    place: places.Place,
+    scene: GridScene,
+    solid: outputs.Solid,
+    faces: int,
+    step: base.Step,
 ) -> base.Part[Mesh]:
     """The object as a mesh in the input's frame. Raises UserError `sculpt.empty`."""
-    solid = yield from _solid(scene, step)
     if not solid.any():
         raise UserError(
             "sculpt.empty",
@@ -273,11 +275,10 @@ def _baked(
     listed = texels.texels(positions, triangles, uvs, ctx.params.texture_size)
     baked = baking.Accumulator(listed, 3, 2 * places.REACH)
     for number, one in enumerate(pictures):
-        raster = rasteriser.rasterise(one.work.resized(_DEPTH_SIDE, _DEPTH_SIDE))
-        baked.add(one.colours, one.work, raster, _FADE)
+        latent_views.add(baked, one.colours, one.work, rasteriser)
         yield step(number + 1, len(pictures), "bake")
     edges = seams.cut_edges(triangles, uvs, positions)
-    detail = _BAND * 2 * places.REACH / pictures[0].work.width
+    detail = latent_views.BAND * 2 * places.REACH / pictures[0].work.width
     finishing = baked.finish(positions[edges.vertices], detail)
     texture, _ = yield from base.telling(finishing, step(len(pictures), len(pictures), "bake"))
     return runtime.to_u8(texture)

@@ -29,12 +29,8 @@ _RADIUS = 0.6  # of the object in the work frame
 _FOV = 50.0
 _DISTANCE = (1.4, 1.9)  # the object fills 105 to 72 % of the picture
 _BAKE_FOV, _BAKE_DISTANCE = 45.0, 1.64  # 95 %
-# Decoded pixels on either side of a cut that are evened out. Mean step across cuts over that inside charts:
-# with 1.5, 2, 2.5 and 3 a box has 1.82, 1.91, 1.39, 1.40; spot 1.21, 1.14, 1.05, 1.02. Wider blurs more.
-_BAND = 2.5
-Rings = tuple[tuple[float, int], ...]  # polar angle in degrees, views on it
 # A snapshot cannot be given up half-way: few views, a coarse test of what they see, no blending of seams.
-_QUICK_RINGS: Rings = ((65.0, 4),)
+_QUICK_RINGS: sampling.Rings = ((65.0, 4),)
 _QUICK_DEPTH_SIDE = 256
 _LOOKING = base.Step(0, 0, "look")
 
@@ -291,15 +287,14 @@ def _cuts(job: Job) -> tuple[NDArray[np.float32], float]:
     """Where the UV map is cut, [E, 2, 3] in the work frame, and how wide a band to even out there."""
     edges = seams.cut_edges(job.target.triangles, job.target.painted_uvs, job.target.positions)
     pixels = job.chosen.bake_latents * job.model.factor
-    return job.target.positions[edges.vertices], _BAND * 2 * _RADIUS / pixels
+    return job.target.positions[edges.vertices], latent_views.BAND * 2 * _RADIUS / pixels
 
 
 def _bake_cameras(chosen: deciding.Settings, pixels: int) -> list[Pinhole]:
-    around = max(3, round((max(chosen.bake_views, 11) - 2) / 3))
-    return _cameras(((45.0, around), (78.0, around), (115.0, around)), pixels)
+    return _cameras(sampling.rings(chosen.bake_views), pixels)
 
 
-def _cameras(rings: Rings, pixels: int) -> list[Pinhole]:
+def _cameras(rings: sampling.Rings, pixels: int) -> list[Pinhole]:
     found = sampling.bake_views(size=pixels, fov=_BAKE_FOV, radius=_BAKE_DISTANCE, rings=rings)
     return [view.camera for view in found]
 

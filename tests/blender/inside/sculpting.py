@@ -143,9 +143,10 @@ def test_what_cannot_be_sculpted_is_said_before_anything_is_sent(sculpted) -> No
     assert len(live().jobs) == count
 
 
-def test_a_plane_is_refused_by_the_server_by_name(sculpted) -> None:
+def test_a_plane_is_refused_by_the_server_by_name(server) -> None:
     scene = bpy.context.scene
     full = scene.maquette.sketch
+    scene.maquette.latent_nerf.prompt = "a red ball"
     flat = bpy.data.collections.new("Flat")
     scene.collection.children.link(flat)
     bpy.ops.mesh.primitive_plane_add()

@@ -55,6 +55,27 @@ def test_strength_scales_a_part_and_a_lock_holds_it_to_its_surface() -> None:
     assert losses[3] == pytest.approx(full, rel=1e-4)
 
 
+@pytest.mark.parametrize("softness", [0.3, 0.0])
+def test_compiled_loss_and_gradient_are_those_of_plain_torch(softness: float) -> None:
+    parts = [
+        sketch_volume.Part(*box((-0.5, 0.1, 0), 0.3), strength=0.5, lock=False),
+        sketch_volume.Part(*box((0.5, 0, -0.2), 0.3), strength=1.0, lock=True),
+    ]
+    shape = sketch_shape.SketchShape(
+        _drained(sketch_volume.sampled(parts, 32)), softness, torch.device("cpu")
+    )
+    random = torch.Generator().manual_seed(0)
+    points = torch.cat([torch.rand(2000, 3, generator=random), torch.zeros(1, 3), torch.ones(1, 3)])
+    found = []
+    for loss in (shape.loss, shape.plain_loss):
+        densities = (5 * torch.rand(len(points), generator=torch.Generator().manual_seed(1))).requires_grad_()
+        value = loss(points, densities)
+        (3 * value).backward()
+        found.append((value.detach(), densities.grad))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=1e-8)
+
+
 def _drained(work):  # type: ignore[no-untyped-def]
     while True:
         try:

@@ -10,9 +10,12 @@ linear in alpha, and only alpha has a gradient.
 """
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..geometry.sketch_volume import SketchVolume
 
@@ -47,12 +50,19 @@ class SketchShape:
     def __init__(self, volume: SketchVolume, softness: float, device: torch.device) -> None:
         """softness: sigma_S, of the parts that are not locked, in the field's frame."""
         channels = [volume.signed, volume.strength, volume.lock]
-        # grid_sample takes z, y, x
-        self._volume = torch.stack([torch.from_numpy(each).float() for each in channels]).to(device)[None]
+        # [N, N, N, 3], so that a point finds all three in one place
+        self._volume = torch.stack([torch.from_numpy(each).float() for each in channels], -1).to(device)
         self._softness = softness
 
     def loss(self, points: Tensor, densities: Tensor) -> Tensor:
-        """Mean of the terms over points [P, 3] of the unit cube; differentiable in densities [P]."""
+        """Mean of the terms over points [P, 3] of the unit cube; differentiable, once, in densities [P]."""
+        if densities.device.type == "cpu":
+            compiled: Tensor = _Compiled.apply(densities, points, self._volume, self._softness)
+            return compiled
+        return self.plain_loss(points, densities)
+
+    def plain_loss(self, points: Tensor, densities: Tensor) -> Tensor:
+        """`loss` for any device."""
         signed, strength, lock = self.look(points)
         weights = torch.where(lock > 0.5, 1.0, weights_of(signed.abs(), self._softness))
         return terms(densities, signed < 0, strength * weights).mean()
@@ -61,8 +71,35 @@ class SketchShape:
         """Distance to the surface (negative inside), strength and lock, [P] each, between the grid's points
         linearly.
         """
+        # grid_sample takes z, y, x
         places = (2 * points - 1).flip(-1)[None, None, None]
         found = torch.nn.functional.grid_sample(
-            self._volume, places, align_corners=False, padding_mode="border"
+            self._volume.movedim(-1, 0)[None], places, align_corners=False, padding_mode="border"
         )[0, :, 0, 0]
         return found[0], found[1], found[2]
+
+
+class _Compiled(torch.autograd.Function):
+    """The loss by `sketch_kernels`."""
+
+    @staticmethod
+    def forward(ctx: Any, densities: Tensor, points: Tensor, volume: Tensor, softness: float) -> Tensor:
+        from . import sketch_kernels  # numba takes half a second to import
+
+        found, slopes = torch.empty_like(densities), torch.empty_like(densities)
+        sketch_kernels.terms(
+            points.contiguous().numpy(),
+            densities.detach().contiguous().numpy(),
+            volume.numpy(),
+            *(np.float32(each) for each in (softness, REACH, math.log(1 - CUT), math.log(CUT))),
+            found.numpy(),
+            slopes.numpy(),
+        )
+        ctx.save_for_backward(slopes)
+        return found.mean()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (slopes,) = ctx.saved_tensors
+        return slopes * (gradient / len(slopes)), None, None, None

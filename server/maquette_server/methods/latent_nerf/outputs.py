@@ -14,7 +14,7 @@ from ...cameras import sampling
 from ...geometry import normalise
 from ...geometry.mesh import Mesh
 from ...media import contact_sheet, png, video
-from ...metrics import likeness
+from ...metrics import likeness, sharpness
 from ...rendering import textured_mesh
 from ...rendering.grid_render import GridScene
 from ...scenes import folder, grid_weights
@@ -131,9 +131,12 @@ def figures(
         "faces": len(found.triangles),
         "guidance_scale": chosen.guidance_scale,
         "front_back_likeness": _front_back(pictures),
+        "mean_gradient": _mean_gradient(pictures),
         "sketch": None,
         "not_measured": why,
     }
+    if result["mean_gradient"] is None:
+        why["mean_gradient"] = NO_PICTURE
     if result["front_back_likeness"] is None:
         why["front_back_likeness"] = "the front or the back is all but plain"
     if place.sketch is None:
@@ -173,6 +176,7 @@ def _kept(place: Place, solid: Solid, found: Mesh) -> pauses.Pausing[dict[str, f
     }
 
 
+NO_PICTURE = "no picture shows the object"
 SHELL = 0.02  # on either side of a sketch's surface that says nothing of how it is kept to
 
 
@@ -189,6 +193,13 @@ def _points(positions: NDArray[np.floating], triangles: NDArray[np.integer]) -> 
         chosen[:, 0] + one * (chosen[:, 1] - chosen[:, 0]) + other * (chosen[:, 2] - chosen[:, 0])
     )
     return points
+
+
+def _mean_gradient(pictures: list[Picture]) -> float | None:
+    """See `metrics.sharpness`, of all pictures that show the object."""
+    found = [sharpness.mean_gradient(one.colours, one.seen > 0.5) for one in pictures]
+    known = [value for value in found if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _front_back(pictures: list[Picture]) -> float | None:

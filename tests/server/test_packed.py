@@ -47,8 +47,11 @@ def test_compiled_and_segmented_agree() -> None:
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-6)
 
 
-def test_compiled_gradients_are_those_of_autograd() -> None:
-    factors = torch.randn(len(COUNTS), 3, generator=torch.Generator().manual_seed(5))
+@pytest.mark.parametrize("of_opacities", [0.0, 3.0])
+def test_compiled_gradients_are_those_of_autograd(of_opacities: float) -> None:
+    random = torch.Generator().manual_seed(5)
+    factors = torch.randn(len(COUNTS), 3, generator=random)
+    more = of_opacities * torch.randn(len(COUNTS), generator=random)
     gradients = {}
     for name, composite, dtype in (
         ("compiled", packed.composite, torch.float32),
@@ -57,9 +60,9 @@ def test_compiled_gradients_are_those_of_autograd() -> None:
         densities, colours, *rest = given(dtype)
         densities.requires_grad_()
         colours.requires_grad_()
-        seen, _, weights = composite(densities, colours, *rest)
+        seen, opacities, weights = composite(densities, colours, *rest)
         assert not weights.requires_grad
-        (seen * factors).sum().backward()
+        ((seen * factors).sum() + (opacities * more).sum()).backward()
         assert densities.grad is not None
         assert colours.grad is not None
         gradients[name] = densities.grad.double(), colours.grad.double()

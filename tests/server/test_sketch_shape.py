@@ -72,8 +72,9 @@ def test_compiled_loss_and_gradient_are_those_of_plain_torch(softness: float) ->
         value = loss(points, densities)
         (3 * value).backward()
         found.append((value.detach(), densities.grad))
-    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=1e-7)
-    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=1e-8)
+    # the kernel has distances in steps of 1/8192
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-3, atol=1e-7)
 
 
 def _drained(work):  # type: ignore[no-untyped-def]

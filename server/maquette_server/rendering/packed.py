@@ -17,8 +17,7 @@ def composite(
     """Colours [R, C] and opacities [R] of rays, and the samples' weights [P] (without gradient).
 
     densities [P], colours [P, C], lengths [P], offsets [R + 1], background [R, C]. Differentiable, once, in
-    densities and colours; through the opacities only on devices other than a CPU: who needs that on all adds
-    a channel of ones, before nothing.
+    densities and colours.
     """
     if densities.device.type == "cpu":
         found: tuple[Tensor, Tensor, Tensor] = _Compiled.apply(
@@ -63,16 +62,18 @@ class _Compiled(torch.autograd.Function):
         packed_kernels.composite(
             *(each.numpy() for each in given), found.numpy(), opacities.numpy(), weights.numpy()
         )
-        ctx.save_for_backward(*given, found, weights)
-        ctx.mark_non_differentiable(opacities, weights)
+        ctx.save_for_backward(*given, found, opacities, weights)
+        ctx.mark_non_differentiable(weights)
         return found, opacities, weights
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any, gradient: Tensor, for_opacities: Tensor, unused: Tensor
+    ) -> tuple[Tensor | None, ...]:
         from . import packed_kernels
 
-        densities, colours, lengths, offsets, _, found, weights = ctx.saved_tensors
+        densities, colours, lengths, offsets, _, found, opacities, weights = ctx.saved_tensors
         for_densities, for_colours = torch.empty_like(densities), torch.empty_like(colours)
         packed_kernels.differentiate(
             densities.numpy(),
@@ -80,8 +81,10 @@ class _Compiled(torch.autograd.Function):
             lengths.numpy(),
             offsets.numpy(),
             found.numpy(),
+            opacities.numpy(),
             weights.numpy(),
             gradient.contiguous().numpy(),
+            for_opacities.contiguous().numpy(),
             for_densities.numpy(),
             for_colours.numpy(),
         )

@@ -31,18 +31,22 @@ def composite(densities, colours, lengths, offsets, background, found, opacities
 
 @kernel
 def differentiate(  # type: ignore[no-untyped-def]
-    densities, colours, lengths, offsets, found, weights, gradient, for_densities, for_colours
-):
-    """d colour / d sigma_i = length_i (T_{i+1} c_i - what is seen behind sample i), background included."""
+    densities, colours, lengths, offsets, found, opacities, weights, gradient, for_opacities,
+    for_densities, for_colours,
+):  # fmt: skip
+    """d colour / d sigma_i = length_i (T_{i+1} c_i - what is seen behind sample i), background included.
+
+    The opacity is a colour that is 1 in every sample, before nothing. gradient: [R, C], for_opacities: [R].
+    """
     channels = colours.shape[1]
     for r in prange(offsets.shape[0] - 1):
-        behind = np.float32(0)
+        behind = for_opacities[r] * opacities[r]
         for c in range(channels):
             behind += gradient[r, c] * found[r, c]
         remaining = _ONE
         for s in range(offsets[r], offsets[r + 1]):
             weight = weights[s]
-            here = np.float32(0)
+            here = for_opacities[r]
             for c in range(channels):
                 here += gradient[r, c] * colours[s, c]
                 for_colours[s, c] = weight * gradient[r, c]

@@ -122,8 +122,9 @@ class LatentTask:
             points = torch.cat([points, anywhere])
             spreads = torch.cat([spreads, spreads.new_zeros(len(anywhere))])
         code = self.field.code(points, spreads)
-        densities = grid.density(code)
-        seen, opacities = self._composited(views, samples, code, densities)
+        logs, channels = code.split([1, code.shape[1] - 1], 1)
+        densities = grid.density(logs)
+        seen, opacities = self._composited(views, samples, densities, channels)
         latents = self._head.latents(seen)
         gradient = self._distilling.gradient(latents, [view.word for view in views], step)
         rays = self._head.side**2
@@ -149,16 +150,16 @@ class LatentTask:
         return marching.march(rays, shifts, self.occupancy.occupied, self.domain, self._settings.step, lit)
 
     def _composited(
-        self, views: Sequence[View], samples: marching.Samples, code: Tensor, densities: Tensor
+        self, views: Sequence[View], samples: marching.Samples, densities: Tensor, channels: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Latents [B, C, side, side] of the views before their backgrounds, and opacities [B side side]."""
-        count, side = len(samples), self._head.side
-        ones = torch.ones_like(densities[:count, None])
-        channels = torch.cat([code[:count, 1:], ones], 1)
+        side = self._head.side
+        sizes = [len(samples), len(densities) - len(samples)]  # the rest are the sketch's own points
+        densities, channels = densities.split(sizes)[0], channels.split(sizes)[0].contiguous()
         nothing = channels.new_zeros(len(views) * side * side, channels.shape[1])
-        lengths, offsets = samples.lengths, samples.offsets
-        found, _, _ = packed.composite(densities[:count], channels, lengths, offsets, nothing)
-        latents, opacities = found[:, :-1], found[:, -1]
+        latents, opacities, _ = packed.composite(
+            densities, channels, samples.lengths, samples.offsets, nothing
+        )
         behind = torch.cat(
             [self._background.draw(view.behind, self._behind).expand(side * side, -1) for view in views]
         )
@@ -166,7 +167,8 @@ class LatentTask:
         return latents.view(len(views), side, side, -1).movedim(-1, 1), opacities
 
     def _learn(self, loss: Tensor, rate: float) -> None:
-        self._adam.zero_grad(set_to_none=True)
+        for each in self._learnt.values():
+            each.grad = None
         loss.backward()
         for group in self._adam.param_groups:
             group["lr"] = group["rate"] * rate

@@ -1,4 +1,4 @@
-"""`sketch_shape.SketchShape.loss` and its gradient on a CPU (numba), in one pass over the points."""
+"""`sketch_shape.SketchShape.loss` and its gradient on a CPU, compiled (numba), in one call."""
 
 import math
 
@@ -7,38 +7,53 @@ from numba import prange
 
 from ..fields.compiling import kernel
 
+_ZERO = np.float32(0)
 _ONE = np.float32(1)
+_TWO = np.float32(2)
 _HALF = np.float32(0.5)
+_NEXT = np.uint32(1)
+_RUN = 1024  # points whose numbers stay in the fastest memory
 
 
 @kernel
-def terms(points, densities, volume, softness, reach, likely, unlikely, found, slopes):  # type: ignore[no-untyped-def]
+def terms(  # type: ignore[no-untyped-def]
+    points, densities, signed, unit, held, softness, reach, likely, unlikely, found, slopes
+):
     """Writes each point's term into found [P] and its derivative by the density into slopes [P].
 
-    points: [P, 3], unit cube.  volume: [N, N, N, 3], distance, strength and lock at the middles of cells;
-    beyond the outermost middles it goes on as there.  likely, unlikely: the logarithms of c(1) and c(0).
+    points: [P, 3], unit cube.  signed: [N, N, N], distances in units of `unit` at the middles of cells; beyond
+    the outermost middles they go on as there.  held: [N, N, N], strength, below 0 where locked; or [1, 1, 1].
+    likely, unlikely: the logarithms of c(1) and c(0).
     """
-    side = volume.shape[0]
-    last = np.float32(side - 1)
-    for p in prange(points.shape[0]):
-        x = min(max(points[p, 0] * side - _HALF, np.float32(0)), last)
-        y = min(max(points[p, 1] * side - _HALF, np.float32(0)), last)
-        z = min(max(points[p, 2] * side - _HALF, np.float32(0)), last)
-        i, j, k = min(int(x), side - 2), min(int(y), side - 2), min(int(z), side - 2)
-        along_x, along_y, along_z = x - np.float32(i), y - np.float32(j), z - np.float32(k)
-        signed = strength = lock = np.float32(0)
-        for corner in range(4):
-            up, across = corner >> 1, corner & 1
-            share = (along_x if up else _ONE - along_x) * (along_y if across else _ONE - along_y)
-            near = volume[i + up, j + across, k]
-            far = volume[i + up, j + across, k + 1]
-            signed += share * (near[0] + along_z * (far[0] - near[0]))
-            strength += share * (near[1] + along_z * (far[1] - near[1]))
-            lock += share * (near[2] + along_z * (far[2] - near[2]))
-        weight = strength
-        if softness > 0 and lock <= _HALF:
-            weight *= -math.expm1(-signed * signed / (np.float32(2) * softness * softness))
-        free = math.exp(-reach * densities[p])
-        given, other = (likely, unlikely) if signed < 0 else (unlikely, likely)
-        found[p] = -weight * ((_ONE - free) * given + free * other)
-        slopes[p] = weight * reach * free * (other - given)
+    side = signed.shape[0]
+    cells, last, top = np.float32(side), np.float32(side - 1), np.uint32(side - 2)
+    fall = _ONE / (_TWO * softness * softness) if softness > _ZERO else _ZERO
+    for number in prange((points.shape[0] + _RUN - 1) // _RUN):
+        first = np.int64(number) * _RUN
+        end = min(first + _RUN, points.shape[0])
+        for p in range(first, end):
+            x = min(max(points[p, 0] * cells - _HALF, _ZERO), last)
+            y = min(max(points[p, 1] * cells - _HALF, _ZERO), last)
+            z = min(max(points[p, 2] * cells - _HALF, _ZERO), last)
+            i, j, k = min(np.uint32(x), top), min(np.uint32(y), top), min(np.uint32(z), top)
+            u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
+            low = (_ONE - w) * signed[i, j, k] + w * signed[i, j, k + _NEXT]
+            right = (_ONE - w) * signed[i + _NEXT, j, k] + w * signed[i + _NEXT, j, k + _NEXT]
+            up = (_ONE - w) * signed[i, j + _NEXT, k] + w * signed[i, j + _NEXT, k + _NEXT]
+            both = (_ONE - w) * signed[i + _NEXT, j + _NEXT, k]
+            both += w * signed[i + _NEXT, j + _NEXT, k + _NEXT]
+            left = (_ONE - v) * low + v * up
+            found[p] = unit * ((_ONE - u) * left + u * ((_ONE - v) * right + v * both))
+            if held.shape[0] == 1:
+                slopes[p] = held[0, 0, 0]
+            else:
+                slopes[p] = held[i + np.uint32(u > _HALF), j + np.uint32(v > _HALF), k + np.uint32(w > _HALF)]
+        for p in range(first, end):  # apart, so that several points at once are computed
+            far, strength = found[p], slopes[p]
+            near = np.float32(math.exp(-far * far * fall)) if fall > _ZERO and strength > _ZERO else _ZERO
+            weight = abs(strength) * (_ONE - near)
+            free = np.float32(math.exp(-reach * densities[p]))
+            given = likely if far < _ZERO else unlikely
+            other = unlikely if far < _ZERO else likely
+            found[p] = -weight * ((_ONE - free) * given + free * other)
+            slopes[p] = weight * reach * free * (other - given)

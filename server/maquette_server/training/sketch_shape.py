@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -21,6 +22,8 @@ from ..geometry.sketch_volume import SketchVolume
 
 REACH = 0.2  # of alpha, in the field's frame
 CUT = 0.01  # c
+_MOST = 4.0  # distances above it, which the cube has none of, count as that
+_UNIT = _MOST / 2**15
 
 
 def occupied(densities: Tensor) -> Tensor:
@@ -49,48 +52,63 @@ class SketchShape:
 
     def __init__(self, volume: SketchVolume, softness: float, device: torch.device) -> None:
         """softness: sigma_S, of the parts that are not locked, in the field's frame."""
-        channels = [volume.signed, volume.strength, volume.lock]
-        # [N, N, N, 3], so that a point finds all three in one place
-        self._volume = torch.stack([torch.from_numpy(each).float() for each in channels], -1).to(device)
+        self._signed = torch.from_numpy(volume.signed).to(device)
+        # half as large: most of what the loss takes on a CPU is the way to memory
+        self._narrow = np.round(volume.signed.clip(-_MOST, _MOST - _UNIT) / _UNIT).astype(np.int16)
+        # below 0 where locked; one number where it is the same everywhere
+        held = torch.from_numpy(np.where(volume.lock, -volume.strength, volume.strength))
+        self._held = (held[:1, :1, :1].clone() if (held == held[0, 0, 0]).all() else held).to(device)
         self._softness = softness
 
     def loss(self, points: Tensor, densities: Tensor) -> Tensor:
         """Mean of the terms over points [P, 3] of the unit cube; differentiable, once, in densities [P]."""
         if densities.device.type == "cpu":
-            compiled: Tensor = _Compiled.apply(densities, points, self._volume, self._softness)
+            about = (points, self._narrow, self._held, self._softness)
+            compiled: Tensor = _Compiled.apply(densities, *about)
             return compiled
         return self.plain_loss(points, densities)
 
     def plain_loss(self, points: Tensor, densities: Tensor) -> Tensor:
         """`loss` for any device."""
-        signed, strength, lock = self.look(points)
-        weights = torch.where(lock > 0.5, 1.0, weights_of(signed.abs(), self._softness))
-        return terms(densities, signed < 0, strength * weights).mean()
+        signed, held = self.look(points)
+        weights = torch.where(held < 0, 1.0, weights_of(signed.abs(), self._softness))
+        return terms(densities, signed < 0, held.abs() * weights).mean()
 
-    def look(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Distance to the surface (negative inside), strength and lock, [P] each, between the grid's points
-        linearly.
+    def look(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance to the surface (negative inside), between the grid's points linearly, and the strength
+        there, below 0 where locked, of the nearest of the grid's points: [P] each.
         """
-        # grid_sample takes z, y, x
-        places = (2 * points - 1).flip(-1)[None, None, None]
-        found = torch.nn.functional.grid_sample(
-            self._volume.movedim(-1, 0)[None], places, align_corners=False, padding_mode="border"
-        )[0, :, 0, 0]
-        return found[0], found[1], found[2]
+        places = (2 * points - 1).flip(-1)[None, None, None]  # grid_sample takes z, y, x
+        found = []
+        for volume, mode in ((self._signed, "bilinear"), (self._held, "nearest")):
+            looked = torch.nn.functional.grid_sample(
+                volume[None, None], places, mode=mode, align_corners=False, padding_mode="border"
+            )
+            found.append(looked[0, 0, 0, 0])
+        return found[0], found[1]
 
 
 class _Compiled(torch.autograd.Function):
     """The loss by `sketch_kernels`."""
 
     @staticmethod
-    def forward(ctx: Any, densities: Tensor, points: Tensor, volume: Tensor, softness: float) -> Tensor:
+    def forward(
+        ctx: Any,
+        densities: Tensor,
+        points: Tensor,
+        signed: NDArray[np.int16],
+        held: Tensor,
+        softness: float,
+    ) -> Tensor:
         from . import sketch_kernels  # numba takes half a second to import
 
         found, slopes = torch.empty_like(densities), torch.empty_like(densities)
         sketch_kernels.terms(
             points.contiguous().numpy(),
             densities.detach().contiguous().numpy(),
-            volume.numpy(),
+            signed,
+            np.float32(_UNIT),
+            held.numpy(),
             *(np.float32(each) for each in (softness, REACH, math.log(1 - CUT), math.log(CUT))),
             found.numpy(),
             slopes.numpy(),
@@ -102,4 +120,4 @@ class _Compiled(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (slopes,) = ctx.saved_tensors
-        return slopes * (gradient / len(slopes)), None, None, None
+        return slopes * (gradient / len(slopes)), None, None, None, None

@@ -1,6 +1,6 @@
 """Every CUDA path there is, checked and timed: rasterisers, hash grid, texture lookups, the diffusion model
 in half precision (denoiser, distillation step, autoencoder, text), a painting step and a whole short job;
-scenes: how soon lego is good, mip-NeRF's rays a second.
+scenes: how soon lego is good, mip-NeRF's rays a second; a sculpting step in its parts and a whole such job.
 
 nvdiffrast and tiny-cuda-nn stand beside ours where they are installed or can be built (`cuda/builds.py`).
 
@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 from benchmarks import frame
-from benchmarks.cuda import builds, clock, diffusion, hash_grids, painting, rasterisers, scenes
+from benchmarks.cuda import builds, clock, diffusion, hash_grids, painting, rasterisers, scenes, sculpting
 from benchmarks.cuda.sizes import REAL, REHEARSAL, Sizes
 
-TITLE = "CUDA: rasterisers, hash grid, scenes, diffusion model, painting"
+TITLE = "CUDA: rasterisers, hash grid, scenes, diffusion model, painting, sculpting"
 SECONDS = 540.0  # of everything; the rest of ten minutes is for starting and writing
 BUILDING = 280.0  # of that at most for building what was given as source
 LEAST = 10.0  # s left, with which no further part is begun
@@ -35,6 +35,7 @@ PARTS: list[Part] = [
     scenes.mip_rays,
     scenes.lego,
     painting.lookups,
+    sculpting.sketch_loss,
     diffusion.precision,
     diffusion.denoiser,
     diffusion.distillation,
@@ -42,6 +43,8 @@ PARTS: list[Part] = [
     diffusion.text,
     painting.painting,
     painting.bake,
+    sculpting.step,
+    sculpting.whole,
 ]
 
 log = logging.getLogger(__name__)

@@ -8,21 +8,17 @@ thread.
 
 import dataclasses
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from maquette_server import config
 from maquette_server.guidance import loading, tracing
 
-from benchmarks import frame, job
+from benchmarks import commands, frame, job
 
 TITLE = "Painting with the pocket model on a CPU"
 STEPS = 200
@@ -32,7 +28,6 @@ SIDES = (8, 16, 24, 32)  # latents along an edge of a view
 FEW = 16  # steps of each of these
 AGAIN = tracing.FIRST + 2  # steps before those; by then the network is recorded
 WHOLE_RUNS = 3
-SAMPLE_SECONDS = 0.1
 PROMPT = "a wooden toy cow"
 
 
@@ -144,47 +139,10 @@ def whole_figures() -> list[frame.Figure]:
     seconds, memory = [], []
     for _ in range(WHOLE_RUNS):
         with tempfile.TemporaryDirectory() as folder:
-            wall, peak = painted(mesh, Path(folder) / "out")
-        seconds.append(wall)
-        memory.append(peak / 1e9)
+            run = commands.ran(Path(folder) / "out", "paint", mesh, "--prompt", PROMPT)
+        seconds.append(run.seconds)
+        memory.append(run.peak / 1e9)
     return [
         frame.median("maquette paint of spot, start to end", "s", seconds, goal=60.0),
         frame.median("its peak memory", "GB", memory, goal=2.0, note="PSS of all its processes, at 10 Hz"),
     ]
-
-
-def painted(mesh: Path, out: Path) -> tuple[float, int]:
-    """Seconds and peak bytes of one run of the command. Raises RuntimeError when it fails."""
-    words = ["paint", mesh, "--prompt", PROMPT, "--out", out, "--json"]
-    with tempfile.TemporaryFile() as said:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "maquette_server.cli", *map(str, words)],
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, memory_of(process.pid))
-            time.sleep(SAMPLE_SECONDS)
-        wall = time.perf_counter() - start
-        said.seek(0)
-        errors = said.read().decode(errors="replace")
-    if process.returncode:
-        raise RuntimeError(f"maquette paint ended with {process.returncode}: {errors.strip()}")
-    return wall, peak
-
-
-def memory_of(pid: int) -> int:
-    """Bytes of a process and its descendants, shared pages counted by share."""
-    total = 0
-    try:
-        family = [root := psutil.Process(pid), *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    for process in family:
-        try:
-            total += process.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue  # ended between the listing and the look
-    return total

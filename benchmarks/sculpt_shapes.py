@@ -15,7 +15,7 @@ TITLE = "Objects and their sketches"
 FOLDER = frame.ROOT / "build" / "sculpted"
 PROMPTS = {
     "teddy": "a wooden teddy",
-    "animal": "a golden animal",
+    "animal": "a brown cow",
     "potion": "a red bottle",
     "hand_prismatic": "a stone hand",
     "figure": "a blue robot",

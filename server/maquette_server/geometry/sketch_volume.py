@@ -49,6 +49,15 @@ class SketchVolume:
         """Share of the cube that is inside."""
         return float((self.signed < 0).mean())
 
+    def at(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`signed` [P] at points [P, 3] of the field's frame, linearly between the grid's points."""
+        side = len(self.signed)
+        places = (np.asarray(points).T + 1) * (side / 2) - 0.5
+        found: NDArray[np.float64] = ndimage.map_coordinates(
+            self.signed, places, np.float64, order=1, mode="nearest"
+        )
+        return found
+
 
 def sampled(parts: Sequence[Part], side: int = SIDE) -> Generator[None, None, SketchVolume]:
     """The volume of a sketch; pauses. A sketch that encloses nothing has no negative `signed`."""

@@ -13,7 +13,7 @@ from skimage import measure
 from ..baking import pauses
 from ..fields.domain import Domain
 from ..rendering.seen import Field
-from . import hollows
+from . import hollows, smoothing
 from . import volume as volumes
 
 COARSEST, USUAL = 16, 256  # cells along an axis
@@ -39,15 +39,16 @@ def of(
     faces: int,
     sights: Sequence[hollows.Sight],
     density: float = volumes.DENSITY,
+    blur: float = 0.0,
 ) -> pauses.Pausing[Shape]:
     """The surface on the finest grid, of `resolution` cells at most, on which it has at most so many faces.
 
     name: of the scene, for sentences.  sights: what is seen of it, to fill the rest; none fills nothing.
-    density: of the surface.
+    density: of the surface.  blur: of the volume, in cells, see `smoothing.blurred`.
     Raises UserError `scene.bad` when there is no surface, `params.bad` when it always has more faces.
     """
     while True:
-        found = yield from _cut(view, resolution, spread, sights, density)
+        found = yield from _cut(view, resolution, spread, sights, density, blur)
         if found is None:
             raise UserError(
                 "scene.bad",
@@ -72,11 +73,17 @@ def in_world(positions: NDArray[np.float64], domain: Domain) -> NDArray[np.float
 
 
 def _cut(
-    view: Field, resolution: int, spread: float, sights: Sequence[hollows.Sight], density: float
+    view: Field,
+    resolution: int,
+    spread: float,
+    sights: Sequence[hollows.Sight],
+    density: float,
+    blur: float,
 ) -> pauses.Pausing[Shape | None]:
     """The surface on a grid; None where there is none."""
     volume = yield from volumes.sampled(view, resolution, spread, density)
     occupied = float((volume > 0).mean())
+    volume = smoothing.blurred(volume, blur)
     if sights and volume.max() > 0:
         volume = yield from hollows.filled(volume, sights)
     border = 0.0

@@ -3,8 +3,7 @@ pictures (arXiv:2211.07600, sections 3.1 to 3.3).
 
 B views of h x w rays, C latent channels, P samples. The field is a `GridField` whose code is the C latents:
 no activation, no view direction. What the model would change is `dL/dz`; two more terms act on the geometry,
-both scaled by the rays of a view, since the
-model's gradient is a sum over its pixels:
+both scaled by the pixels of what the model looks at, since its gradient is a sum over them:
 
     sparsity   the binary entropy (in bits) of each ray's opacity: rays meet something or nothing
     sketch     see `sketch_shape`; of the ray's samples and of points anywhere in the field, since rays have
@@ -127,14 +126,14 @@ class LatentTask:
         seen, opacities = self._composited(views, samples, densities, channels)
         latents = self._head.latents(seen)
         gradient = self._distilling.gradient(latents, [view.word for view in views], step)
-        rays = self._head.side**2
+        pixels = latents[0, 0].numel()
         loss = (latents * gradient).sum() / len(views)
         undecided = entropy(opacities)
-        loss = loss + rays * self._sparsity(step) * undecided
+        loss = loss + pixels * self._sparsity(step) * undecided
         kept = densities.new_zeros(())
         if self._sketch is not None:
             kept = self._sketch.loss(points, densities)
-            loss = loss + rays * self._settings.sketch * kept
+            loss = loss + pixels * self._settings.sketch * kept
         self._learn(loss, self._rate(step))
         strength = gradient.square().mean().sqrt()
         self._told = torch.stack([strength, undecided, opacities.mean(), kept]).detach()

@@ -21,8 +21,8 @@ def terms(  # type: ignore[no-untyped-def]
 ):
     """Writes each point's term into found [P] and its derivative by the density into slopes [P].
 
-    points: [P, 3], unit cube.  signed: [N, N, N], distances in units of `unit` at the middles of cells; beyond
-    the outermost middles they go on as there.  held: [N, N, N], strength, below 0 where locked; or [1, 1, 1].
+    points: [P, 3], unit cube.  signed: [N, N, N], distances at middles of cells, in units of `unit`; farther
+    out they go on as at the border.  held: strength, below 0 where locked, [N, N, N] or [1, 1, 1].
     likely, unlikely: the logarithms of c(1) and c(0).
     """
     side = signed.shape[0]

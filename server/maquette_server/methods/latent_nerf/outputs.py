@@ -6,15 +6,16 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import trimesh
 from numpy.typing import NDArray
-from scipy import ndimage, spatial
+from scipy import ndimage
 
 from ...baking import pauses
 from ...cameras import sampling
 from ...geometry import normalise
 from ...geometry.mesh import Mesh
 from ...media import contact_sheet, png, video
-from ...metrics import likeness, sharpness
+from ...metrics import likeness, sharpness, surfaces
 from ...rendering import textured_mesh
 from ...rendering.grid_render import GridScene
 from ...scenes import folder, grid_weights
@@ -26,7 +27,7 @@ from .settings import Settings
 
 _SIDE = 512  # pixels of the scene's own cameras
 _TURN, _FPS, _TURN_SIDE = 60, 20.0, 320  # pictures of the turntable, a second, pixels
-_SAMPLES = 20_000  # points of a surface that say how far it is from another
+_ON_SURFACE = 0.01  # of a union of solids: as far from it may a point of it seem to be
 Solid = NDArray[np.bool_]  # [N, N, N], axes x, y, z: occupied
 
 
@@ -158,41 +159,25 @@ def _kept(place: Place, solid: Solid, found: Mesh) -> pauses.Pausing[dict[str, f
     both, either = solid & inside & counted, (solid | inside) & counted
     yield
     scale, centre = place.work.scale, place.work.centre
-    sides = []
-    for positions, triangles in (
-        (found.positions, found.triangles),
-        *((one.positions, one.triangles) for one in place.sketch.meshes),
-    ):
-        sides.append(_points((positions - centre) * scale, triangles))
-        yield
-    own, given = sides[0], np.concatenate(sides[1:])
-    there = spatial.cKDTree(given).query(own)[0].mean()
-    back = spatial.cKDTree(own).query(given)[0].mean()
+    given = trimesh.util.concatenate(
+        [trimesh.Trimesh((one.positions - centre) * scale, one.triangles) for one in place.sketch.meshes]
+    )
+    own = trimesh.Trimesh((found.positions - centre) * scale, found.triangles)
+    there = surfaces.mean_distance(own, given)
+    yield
+    volume = place.sketch.volume
+    # walls of one solid within another are no surface of the sketch
+    back = surfaces.mean_distance(given, own, lambda points: np.abs(volume.at(points)) < _ON_SURFACE)
     yield
     return {
         "iou": float(both.sum() / max(1, either.sum())),
         "filled": float((solid & inside).sum() / max(1, inside.sum())),
-        "distance": float(there + back) / 2,
+        "distance": ((there or 0.0) + (back or 0.0)) / 2,
     }
 
 
 NO_PICTURE = "no picture shows the object"
 SHELL = 0.02  # on either side of a sketch's surface that says nothing of how it is kept to
-
-
-def _points(positions: NDArray[np.floating], triangles: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Points spread evenly over a surface, [P, 3]; the same each time."""
-    corners = np.asarray(positions, np.float64)[triangles]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    rng = np.random.default_rng(0)
-    chosen = corners[rng.choice(len(corners), _SAMPLES, p=area / area.sum())]
-    one, other = rng.random((2, _SAMPLES, 1))
-    folded = one + other > 1
-    one, other = np.where(folded, 1 - one, one), np.where(folded, 1 - other, other)
-    points: NDArray[np.float64] = (
-        chosen[:, 0] + one * (chosen[:, 1] - chosen[:, 0]) + other * (chosen[:, 2] - chosen[:, 0])
-    )
-    return points
 
 
 def _mean_gradient(pictures: list[Picture]) -> float | None:

@@ -18,7 +18,7 @@ from ...cameras import sampling
 from ...geometry import check, seams, unwrap
 from ...geometry.mesh import Mesh
 from ...guidance import loading
-from ...meshing import shape
+from ...meshing import shape, smoothing
 from ...rasterise import choose
 from ...rendering.grid_render import GridScene
 from ...rendering.occupied import OccupiedSampler
@@ -35,6 +35,7 @@ from . import settings as deciding
 _DENSITY = float(np.log(2) / sketch_shape.REACH)
 _CELLS = 128  # along an axis, of the figures
 _FINE = 96  # likewise, of the surface
+_BLUR = 0.7  # of its volume, in cells of it: what thin fingers bear
 _STEP = 0.015  # between samples of pictures
 _LOOKS = 4  # at the field before its pictures are taken, so that no thin part is passed over
 _FIT_STEPS = 100
@@ -248,11 +249,11 @@ def _surface(
             f"Nothing has grown from the prompt '{ctx.params.prompt[:60]}'.",
             hint="Try another seed, more steps, a higher guidance scale, or a sketch.",
         )
-    work = shape.of(scene, ctx.params.prompt[:60], 0.0, _FINE, faces, (), _DENSITY)
+    work = shape.of(scene, ctx.params.prompt[:60], 0.0, _FINE, faces, (), _DENSITY, _BLUR)
     cut = yield from base.telling(work, step)
     return Mesh(
         ctx.params.prompt[:60],
-        shape.in_world(cut.positions, place.domain),
+        shape.in_world(smoothing.evened(cut.positions, cut.triangles), place.domain),
         cut.triangles,
         up=place.up,
         front=place.front,

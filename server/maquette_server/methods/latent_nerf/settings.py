@@ -14,7 +14,7 @@ from .. import guided, guided_settings
 from . import LatentNerfParams
 
 # As they act in the released code, not as they are printed there: its auxiliary losses pass a gradient scaler
-# that its guidance does not, so at first they count 65,536 times as much. Here a weight is of one ray.
+# that its guidance does not, so at first they count 65,536 times as much. Here a weight is of one pixel.
 _RELEASED_SPARSITY = 65536 * 5e-4 / 64**2
 _RELEASED_SKETCH = 65536 * 5e-6 * 4e5 / 64**2  # of the mean over its some 400,000 samples
 
@@ -44,9 +44,9 @@ class ModelDefaults(guided_settings.Defaults, frozen=True, forbid_unknown_fields
     steps: Steps = Steps()
     network_rate: guided_settings.Rate = 0.005
     sparsity: Annotated[float, Meta(ge=0)] = _RELEASED_SPARSITY
-    """of the entropy of opacities, for each ray of a view"""
+    """of the entropy of opacities, for each pixel that the model looks at"""
     sketch: Annotated[float, Meta(ge=0)] = _RELEASED_SKETCH
-    """of the loss that keeps to a sketch, for each ray of a view"""
+    """of the loss that keeps to a sketch, for each pixel that the model looks at"""
     refinement: Refinement = Refinement()
     pictures: Annotated[int, Meta(ge=6, le=200)] = 24
     """that are decoded to colour the result"""

@@ -38,9 +38,10 @@ _SCULPT: dict[str, Any] = {
     "anneal": "linear",
     "background": "flat",
     "sparsity": 0.5,
-    "sketch": 128.0,
+    "sketch": 512.0,
     "picture_latents": 24,
     "steps": {"draft": 300, "standard": 1000, "fine": 3000},
+    "refinement": {"guidance_scale": 25.0, "timesteps": [0.02, 0.5]},
 }
 SAMPLE: dict[str, Any] = {"steps": 16, "guidance_scale": 5.0}
 EDIT: dict[str, Any] = {"steps": 12, "guidance_scale": 2.2, "image_guidance_scale": 1.15, "size": 64}

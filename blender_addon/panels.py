@@ -274,6 +274,7 @@ def _model(
 def register() -> None:
     """Adds the panels."""
     bpy.utils.register_class(MAQUETTE_MT_models)
+    bpy.utils.register_class(sculpt_panel.MAQUETTE_UL_solids)
     bpy.utils.register_class(MAQUETTE_PT_main)
     bpy.utils.register_class(MAQUETTE_PT_results)
     bpy.utils.register_class(MAQUETTE_PT_captures)
@@ -284,4 +285,5 @@ def unregister() -> None:
     bpy.utils.unregister_class(MAQUETTE_PT_captures)
     bpy.utils.unregister_class(MAQUETTE_PT_results)
     bpy.utils.unregister_class(MAQUETTE_PT_main)
+    bpy.utils.unregister_class(sculpt_panel.MAQUETTE_UL_solids)
     bpy.utils.unregister_class(MAQUETTE_MT_models)

@@ -89,6 +89,7 @@ class MAQUETTE_PG_scene(bpy.types.PropertyGroup):
         description="The collection of rough solids that an object is sculpted after; none: the prompt alone",
         type=bpy.types.Collection,
     )
+    solid: IntProperty(name="Solid", description="The solid of the sketch that is chosen in its list", min=0)
     latent_nerf: PointerProperty(
         name="Sculpt", description="Settings of sculpting", type=latent_nerf.MAQUETTE_PG_latent_nerf
     )

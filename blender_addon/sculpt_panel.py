@@ -12,7 +12,6 @@ SOLIDS = {
     "CONE": "MESH_CONE",
     "TORUS": "MESH_TORUS",
 }
-SHOWN = 12  # solids of a sketch that are listed
 
 
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context, settings: props.MAQUETTE_PG_scene) -> None:
@@ -35,13 +34,39 @@ def _sketch(layout: bpy.types.UILayout, settings: props.MAQUETTE_PG_scene) -> No
         rows.sentence(layout, "The sketch is empty: add a few solids.", "INFO")
         return
     layout.prop(settings.latent_nerf, "softness")
-    column = layout.column(align=True)
-    column.use_property_split = False
-    for thing in things[:SHOWN]:
-        line = column.row(align=True)
-        line.label(text=thing.name)
-        line.prop(thing.maquette, "strength", text="", slider=True)
-        icon = "LOCKED" if thing.maquette.lock else "UNLOCKED"
-        line.prop(thing.maquette, "lock", text="", icon=icon)
-    if len(things) > SHOWN:
-        column.label(text=f"and {len(things) - SHOWN} more")
+    layout.template_list(
+        MAQUETTE_UL_solids.__name__, "", settings.sketch, "all_objects", settings, "solid", rows=3, maxrows=5
+    )
+
+
+class MAQUETTE_UL_solids(bpy.types.UIList):
+    """The solids of a sketch; those that are hidden do not count and are not listed."""
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: bpy.types.AnyType | None,
+        item: bpy.types.AnyType | None,
+        icon: int | None,
+        active_data: bpy.types.AnyType | None,
+        active_property: str | None,
+    ) -> None:
+        """Name, strength and lock of one."""
+        row = layout.row(align=True)
+        row.label(text=item.name)
+        row.prop(item.maquette, "strength", text="", slider=True)
+        row.prop(item.maquette, "lock", text="", icon="LOCKED" if item.maquette.lock else "UNLOCKED")
+
+    def filter_items(
+        self, context: bpy.types.Context, data: bpy.types.AnyType, property: str
+    ) -> tuple[list[int], list[int]]:
+        """Shows what is neither hidden nor lacks the letters that are looked for."""
+        things = getattr(data, property)
+        flags = [
+            self.bitflag_filter_item
+            if not thing.hide_viewport and self.filter_name.lower() in thing.name.lower()
+            else 0
+            for thing in things
+        ]
+        return flags, []

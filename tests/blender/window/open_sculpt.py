@@ -6,11 +6,13 @@ the word ready; the pictures lie beside it), MAQUETTE_SHOT_ADDRESS (a server).
 """
 
 import logging
+import math
 import os
 import subprocess
 from pathlib import Path
 
 import bpy
+from mathutils import Euler
 
 LOG = Path(os.environ["MAQUETTE_SHOT_LOG"])
 SEEN = 150  # steps
@@ -21,8 +23,8 @@ DOG = [
     ("SPHERE", (0, -1.1, 1.75), (0.55, 0.55, 0.5)),
     ("BOX", (0, -1.65, 1.6), (0.22, 0.3, 0.2)),
     *(("CYLINDER", (x, y, 0.2), (0.17, 0.17, 0.5)) for x in (-0.33, 0.33) for y in (-0.6, 0.6)),
-    *(("CONE", (x, -1.05, 2.3), (0.16, 0.16, 0.25)) for x in (-0.3, 0.3)),
-    ("CONE", (0, 1.15, 1.4), (0.12, 0.12, 0.5)),
+    *(("CONE", (x, -1.05, 2.25), (0.2, 0.2, 0.25)) for x in (-0.3, 0.3)),
+    ("CONE", (0, 1.05, 1.5), (0.15, 0.15, 0.5)),
 ]
 bpy.context.preferences.view.show_splash = False
 
@@ -60,10 +62,9 @@ def begin() -> float:
     with bpy.context.temp_override(window=window, area=area, region=region):
         build()
         bpy.ops.object.select_all(action="SELECT")
-        bpy.ops.view3d.view_axis(type="FRONT")
+        turned = Euler((math.radians(70), 0, math.radians(-40)))
+        area.spaces.active.region_3d.view_rotation = turned.to_quaternion()
         bpy.ops.view3d.view_selected()
-        bpy.ops.view3d.view_orbit(angle=0.7, type="ORBITLEFT")
-        bpy.ops.view3d.view_orbit(angle=0.4, type="ORBITUP")
         bpy.ops.object.select_all(action="DESELECT")
     bpy.context.preferences.addons[MODULE].preferences.address = os.environ["MAQUETTE_SHOT_ADDRESS"]
     return 0.8

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import props, rows
+from . import props, rows, solids
 from .methods import latent_nerf
 
 SOLIDS = {
@@ -29,8 +29,7 @@ def _sketch(layout: bpy.types.UILayout, settings: props.MAQUETTE_PG_scene) -> No
     if settings.sketch is None:
         rows.sentence(layout, "No sketch: the prompt alone says the shape.", "INFO")
         return
-    things = [thing for thing in settings.sketch.all_objects if not thing.hide_viewport]
-    if not things:
+    if not any(solids.counts(thing) for thing in settings.sketch.all_objects):
         rows.sentence(layout, "The sketch is empty: add a few solids.", "INFO")
         return
     layout.prop(settings.latent_nerf, "softness")
@@ -65,7 +64,7 @@ class MAQUETTE_UL_solids(bpy.types.UIList):
         things = getattr(data, property)
         flags = [
             self.bitflag_filter_item
-            if not thing.hide_viewport and self.filter_name.lower() in thing.name.lower()
+            if solids.counts(thing) and self.filter_name.lower() in thing.name.lower()
             else 0
             for thing in things
         ]

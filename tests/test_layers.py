@@ -101,11 +101,12 @@ ADDON: dict[str, set[str]] = {
     # with bpy
     "target": {"axes", "steps", "wire"},
     "materials": set(),
+    "solids": set(),
     "tasks": {"steps", "wire"},
     "captures": {"camera_models", "transforms", "wire"},
     "thumbnails": {"axes"},
     "collect": {
-        *("target", "materials", "axes", "png", "steps", "wire"),
+        *("target", "materials", "axes", "png", "steps", "wire", "solids"),
         *("captures", "camera_models", "transforms", "export_folder"),
     },
     "unchanged": {"target", "steps"},
@@ -119,7 +120,7 @@ ADDON: dict[str, set[str]] = {
     "front_arrow": {"axes"},
     "rows": {"props", "thumbnails"},
     "field_panel": {"captures", "props", "rows", "methods"},
-    "sculpt_panel": {"props", "rows", "methods"},
+    "sculpt_panel": {"props", "rows", "methods", "solids"},
     "panels": {
         "front_arrow",
         "field_panel",

@@ -1,7 +1,8 @@
 """A sculpted object in the scene: an Empty that places its field, and its surface as a mesh below it.
 
 The field is in world coordinates, so the Empty stands at the origin and the mesh where the sketch was; an
-object without a sketch is placed at the 3D cursor. Further objects of the same sketch stand beside the first.
+object without a sketch is placed at the 3D cursor. Further objects of the same sketch, or of the same prompt
+at the same place, stand beside the first.
 """
 
 import json
@@ -15,6 +16,7 @@ from .. import captures, transforms
 from . import extracted, field
 
 OF = "maquette_sculpted"  # name of the sketch or prompt, on the Empty
+PLACE = "maquette_place"  # where the first of them stands, on the Empty
 _ASIDE = 1.15  # widths of an object from one to the next
 
 
@@ -33,12 +35,13 @@ def build(
     """
     if surface is not None:
         extracted.refuse_unusable(surface)
-    before = sum(thing.get(OF) == label for thing in context.scene.objects)
+    earlier = [thing for thing in context.scene.objects if thing.get(OF) == label]
+    before = sum(tuple(thing.get(PLACE, ())) == place for thing in earlier)
     empty = bpy.data.objects.new(label, None)
     empty.empty_display_size = 0.2
     empty[captures.HEADER] = json.dumps(transforms.RENDERED)
     empty[captures.FOLDER] = ""
-    empty[OF] = label
+    empty[OF], empty[PLACE] = label, place
     context.scene.collection.objects.link(empty)
     empty.location = place
     if surface is not None and before:

@@ -10,13 +10,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import axes, steps
+from .. import axes, solids, steps
 from .. import target as targets
 from ..wire import errors, messages
 from . import inputs, triangles
 from . import mesh as meshes
-
-KINDS = frozenset({"MESH", "CURVE", "SURFACE", "FONT", "META"})
 
 
 @dataclass(frozen=True)
@@ -47,30 +45,30 @@ class Reading:
 
 
 def things(collection: bpy.types.Collection | None) -> list[bpy.types.Object]:
-    """The objects of a sketch that are not hidden in the viewport."""
+    """The objects of a sketch that are not hidden, neither in viewports nor with the eye."""
     if collection is None:
         return []
-    return [thing for thing in collection.all_objects if thing.type in KINDS and not thing.hide_viewport]
+    return [thing for thing in collection.all_objects if solids.counts(thing)]
 
 
 def read(depsgraph: bpy.types.Depsgraph, collection: bpy.types.Collection, front: str) -> Reading:
     """Copies the sketch, all of it now. Raises UserError `sketch.empty` or `mesh.not_finite`."""
-    solids = []
+    found = []
     for thing in things(collection):
         evaluated = thing.evaluated_get(depsgraph)
         mesh = evaluated.to_mesh()
         try:
             if mesh is not None and len(mesh.polygons):
-                solids.append(_read(thing, evaluated, mesh))
+                found.append(_read(thing, evaluated, mesh))
         finally:
             evaluated.to_mesh_clear()
-    if not solids:
+    if not found:
         raise errors.UserError(
             "sketch.empty",
             f"The sketch '{collection.name}' has no objects with faces.",
             hint="Add a few solids to it, or choose no sketch.",
         )
-    return Reading(tuple(solids), axes.FRONTS[front])
+    return Reading(tuple(found), axes.FRONTS[front])
 
 
 def _read(thing: bpy.types.Object, evaluated: bpy.types.Object, mesh: bpy.types.Mesh) -> Solid:

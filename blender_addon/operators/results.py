@@ -177,7 +177,9 @@ def _surface(job: session.Job, results: Results) -> extracted.Surface:
 
 @contextmanager
 def object_mode(context: bpy.types.Context) -> Iterator[None]:
-    """Leaves the mode the artist is in and comes back: meshes and UV layers are not up to date elsewhere."""
+    """Leaves the mode the artist is in and comes back, if the object is still the active one: meshes and UV
+    layers are not up to date elsewhere.
+    """
     thing = context.object
     mode = thing.mode if thing is not None else "OBJECT"
     if mode == "OBJECT":
@@ -187,7 +189,8 @@ def object_mode(context: bpy.types.Context) -> Iterator[None]:
     try:
         yield
     finally:
-        bpy.ops.object.mode_set(mode=mode)
+        if context.object == thing:
+            bpy.ops.object.mode_set(mode=mode)
 
 
 CLASSES = (

@@ -13,6 +13,9 @@ CASES = {
     "dense": hash_grid.Settings(levels=2, log2_rows=12, coarsest=5, growth=2.0),
     "hashed": hash_grid.Settings(levels=3, features=4, log2_rows=8, coarsest=40, growth=1.7),
     "mixed": hash_grid.Settings(levels=6, log2_rows=10, coarsest=4, growth=1.5),
+    "tiled": hash_grid.Settings(
+        levels=3, log2_rows=8, coarsest=5, growth=2.0, tiled=True
+    ),  # the last without z
     "wrapping": hash_grid.Settings(levels=1, features=1, log2_rows=10, coarsest=4),  # 64 rows, 4 vertices
 }
 

@@ -209,3 +209,31 @@ def test_a_network_is_its_matrices_with_relu_between() -> None:
     torch.testing.assert_close(network(seen), expected)
     with pytest.raises(ValueError, match="cannot go from 3"):
         mlp.Mlp(3, 0)
+
+
+def test_tiled_levels_have_the_sizes_of_the_released_latent_nerf() -> None:
+    levels = hash_grid.Settings(tiled=True).table
+    assert [level.size for level in levels[:6]] == [4920, 13824, 32768, 85184, 216000, 1 << 19]
+    assert levels[-1].rows.stop == 6_119_864
+    assert [level.step(2) == 0 for level in levels] == [False] * 12 + [True] * 4
+
+
+def test_a_tiled_level_repeats_and_where_it_is_too_fine_is_the_same_at_every_z() -> None:
+    settings = hash_grid.Settings(levels=2, log2_rows=6, coarsest=5, growth=2.0, tiled=True)  # 6^3, 11^2 > 64
+    made = grid(settings)
+    seen = points(50)
+    above = torch.cat([seen[:, :2], points(50, seed=3)[:, 2:]], 1)
+    found, higher = made(seen), made(above)
+    assert not torch.allclose(found[:, :2], higher[:, :2])
+    torch.testing.assert_close(found[:, 2:], higher[:, 2:])
+    corner = settings.table[0]
+    for point, features in zip(seen, found, strict=True):
+        rows = [(x + 6 * y + 36 * z) % 64 for x, y, z in vertices_around(point, corner)]
+        share = point * corner.scale + 0.5
+        share = share - share.floor()
+        weights = [
+            torch.stack([part if upper else 1 - part for part, upper in zip(share, bits, strict=True)]).prod()
+            for bits in itertools.product((0, 1), repeat=3)
+        ]
+        expected = sum(w * made.table[row] for w, row in zip(weights, rows, strict=True))
+        torch.testing.assert_close(features[:2], expected)

@@ -14,6 +14,7 @@ import tiny_models
 import trimesh
 from maquette_server.cameras import sampling, turntable
 from maquette_server.guidance import loading
+from maquette_server.meshing import shape
 from maquette_server.methods import base, mesh_sheet
 from maquette_server.methods.latent_nerf import outputs
 from maquette_server.methods.latent_nerf import run as story
@@ -234,6 +235,7 @@ def test_a_part_of_scale_zero_is_refused_by_name(model: loading.TextToImage) -> 
     with pytest.raises(UserError, match="'Dot'") as told:
         finish(ctx)
     assert told.value.code == "mesh.degenerate"
+    assert "scale that is not zero" in told.value.hint
 
 
 def test_a_plane_beside_a_solid_is_warned_of(model: loading.TextToImage) -> None:
@@ -255,6 +257,18 @@ def test_an_empty_prompt_is_refused(model: loading.TextToImage) -> None:
     with pytest.raises(UserError) as told:
         context(model, prompt="  ")
     assert told.value.code == "prompt.empty"
+
+
+def test_a_mesh_of_too_few_faces_comes_with_more_of_them_and_a_warning(
+    model: loading.TextToImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shape, "COARSEST", 80)  # where a box has more than 500 faces
+    warnings: list[str] = []
+    ctx = context(
+        model, boxes=[(CENTRE, HALF)], parts=LOCKED, warnings=warnings, steps=40, texture_size=64, faces=500
+    )
+    assert finish(ctx).figures["faces"] > 500
+    assert any(one.startswith("sculpt.faces") for one in warnings)
 
 
 def test_nothing_grown_is_told(model: loading.TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:

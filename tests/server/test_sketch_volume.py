@@ -82,3 +82,34 @@ def test_a_plane_encloses_nothing() -> None:
     positions = np.array([[-0.5, 0, -0.5], [0.5, 0, -0.5], [0.5, 0, 0.5], [-0.5, 0, 0.5]])
     plane = Part(positions, np.array([[0, 1, 2], [0, 2, 3]]), 1.0, False)
     assert drained(sketch_volume.sampled([plane], 32)).filled == 0
+
+
+@pytest.mark.parametrize("height", [0.0, 0.3, 0.6])
+def test_an_open_solid_is_one_wherever_it_stands(height: float) -> None:
+    positions, triangles = box((0, height, 0), 0.1)
+    facing = np.cross(*np.moveaxis(positions[triangles][:, 1:] - positions[triangles][:, :1], 1, 0))
+    opened = Part(positions, triangles[facing[:, 1] <= 1e-9], 1.0, False)  # no lid
+    assert len(opened.triangles) == 10
+    middle = np.array([[0.0, height, 0.0]])
+    assert sketch_volume.winding_numbers(opened, middle) == pytest.approx([5 / 6], abs=1e-6)
+
+
+def test_a_piece_that_was_joined_inside_out_is_a_solid_too() -> None:
+    one, other = box((-0.5, 0, 0), 0.2), box((0.5, 0, 0), 0.2)
+    triangles = np.concatenate([one[1], other[1][:, ::-1] + len(one[0])])
+    both = Part(np.concatenate([one[0], other[0]]), triangles, 1.0, False)
+    middles = np.array([[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0]])
+    assert sketch_volume.winding_numbers(both, middles) == pytest.approx([1, 1], abs=1e-3)
+
+
+def test_a_part_that_falls_between_the_points_of_the_grid_is_named() -> None:
+    positions, triangles = box((0, 0, 0), 0.5)
+    plate = Part(positions * (1, 0.001, 1), triangles, 1.0, False)
+    volume = drained(sketch_volume.sampled([solid((0, 0.6, 0), 0.2), plate], 32))
+    assert volume.missed == (1,)
+    assert sketch_volume.encloses(plate)
+
+
+def test_signed_distances_can_be_asked_anywhere() -> None:
+    volume = drained(sketch_volume.sampled([solid((0, 0, 0), 0.5)], 64))
+    assert volume.at(np.array([[0.0, 0.45, 0.0], [0.0, 0.0, 0.6]])) == pytest.approx([-0.05, 0.1], abs=1e-3)

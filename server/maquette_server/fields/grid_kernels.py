@@ -24,8 +24,11 @@ def rows(ix, iy, iz, side, size, dense, start):  # type: ignore[no-untyped-def]
         x0, x1 = ix, ix + np.uint32(1)
         y0 = iy * step
         y1 = y0 + step
-        z0 = iz * step * step
-        z1 = z0 + step * step
+        apart = step * step
+        if apart > size:  # a tiled level that is too fine
+            apart = np.uint32(0)
+        z0 = iz * apart
+        z1 = z0 + apart
         r0, r1, r2, r3 = x0 + y0 + z0, x1 + y0 + z0, x0 + y1 + z0, x1 + y1 + z0
         r4, r5, r6, r7 = x0 + y0 + z1, x1 + y0 + z1, x0 + y1 + z1, x1 + y1 + z1
         if r7 >= size:  # a corner beyond the far border wraps around

@@ -33,13 +33,21 @@ class Level:
 
     scale: float  # cells over the unit interval
     side: int  # vertices along an axis
-    dense: bool  # whether each vertex has a row of its own
+    dense: bool  # whether rows are found by counting, not by a hash: each vertex has its own, or it is tiled
     rows: slice  # of the table
 
     @property
     def size(self) -> int:
         """Number of rows."""
         return int(self.rows.stop - self.rows.start)
+
+    def step(self, axis: int) -> int:
+        """Rows from a vertex to the next one along an axis, where they are counted: 0 if that would be more
+        than there are, so that a tiled level with more than 2^(T/2) vertices along an axis is the same at
+        every z.
+        """
+        found = self.side**axis
+        return found if found <= self.size else 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class Settings:
     log2_rows: int = 19  # T: a level has at most 2^T rows
     coarsest: int = 16  # N_min, vertices along an axis of level 0
     growth: float = 1.3819128  # b, from one level to the next (equation 3)
+    tiled: bool = False  # finer levels repeat instead of being hashed, as the code of arXiv:2211.07600 has it
 
     def __post_init__(self) -> None:
         counts = (self.levels, self.features, self.coarsest)
@@ -76,9 +85,9 @@ class Settings:
         log_growth = np.log2(np.float32(self.growth))
         for number in range(self.levels):
             scale = np.exp2(np.float32(number) * log_growth) * np.float32(self.coarsest) - np.float32(1)
-            side = int(np.ceil(scale)) + 1
+            side = int(np.ceil(scale)) + (2 if self.tiled else 1)
             rows = min(-(-(side**self.dimensions) // 8) * 8, 1 << self.log2_rows)
-            dense = side**self.dimensions <= rows
+            dense = self.tiled or side**self.dimensions <= rows
             found.append(Level(float(scale), side, dense, slice(start, start + rows)))
             start += rows
         return tuple(found)
@@ -161,7 +170,7 @@ def corners_of(points: Tensor, level: Level, log2_rows: int) -> tuple[Tensor, Te
     shares = (place - cell).unbind(1)
     # Only the lowest T bits of a hash count, so those of its primes do: mostly 32 bits hold the products.
     mask = (1 << log2_rows) - 1
-    steps = [level.side**axis if level.dense else prime & mask for axis, prime in enumerate(_PRIMES)]
+    steps = [level.step(axis) if level.dense else prime & mask for axis, prime in enumerate(_PRIMES)]
     narrow = level.dense or (level.side + 1) << log2_rows < 1 << 31
     lower = cell.to(torch.int32 if narrow else torch.int64).unbind(1)
     index: list[Tensor] = []

@@ -10,12 +10,12 @@ axis, at the middles of N cells.
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import igl
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 SIDE = 128
 _BAND = 3.0  # cells on either side of the surface in which distances are exact; beyond, off by a cell at most
@@ -43,6 +43,7 @@ class SketchVolume:
     """[N, N, N], axes x, y, z: distance to the surface of the union, negative inside"""
     strength: NDArray[np.float32]  # [N, N, N], of the part that is nearest
     lock: NDArray[np.bool_]  # [N, N, N], likewise
+    missed: tuple[int, ...] = ()  # numbers of the parts that no point of the grid is in
 
     @property
     def filled(self) -> float:
@@ -61,37 +62,61 @@ class SketchVolume:
 
 def sampled(parts: Sequence[Part], side: int = SIDE) -> Generator[None, None, SketchVolume]:
     """The volume of a sketch; pauses. A sketch that encloses nothing has no negative `signed`."""
+    parts = [_outward(part) for part in parts]
     kinds: dict[tuple[float, bool], list[Part]] = {}
     for part in parts:
         kinds.setdefault((part.strength, part.lock), []).append(part)
     points = _points(side)
-    wound = []
-    for alike in kinds.values():
+    whole = np.zeros(len(points))
+    missed: list[int] = []
+    nearest: NDArray[np.int64] = np.zeros((side,) * 3, np.int64)
+    closest = np.full((side,) * 3, np.inf, np.float32)
+    for number, alike in enumerate(kinds.values()):
         total = np.zeros(len(points))
         for part in alike:
-            total += yield from _wound(part, points)
-        wound.append(total)
-    signed = yield from _signed(np.sum(wound, 0), points, parts)
+            wound = yield from _wound(part, points)
+            if not (wound > _SOLID).any():
+                missed.append(next(place for place, each in enumerate(parts) if each is part))
+            total += wound
+        whole += total
+        if len(kinds) > 1:
+            depth = yield from _signed(total, points, alike)
+            nearest[depth < closest] = number
+            closest = np.minimum(closest, depth)
+    signed = yield from _signed(whole, points, parts)
     strength = np.array([strength for strength, _ in kinds], np.float32)
     lock = np.array([lock for _, lock in kinds])
-    nearest = np.zeros(signed.shape, np.intp)
-    if len(kinds) > 1:
-        depths = []
-        for alike, total in zip(kinds.values(), wound, strict=True):
-            depths.append((yield from _signed(total, points, alike)))
-        nearest = np.argmin(depths, 0)
-    return SketchVolume(signed, strength[nearest], lock[nearest])
+    return SketchVolume(signed, strength[nearest], lock[nearest], tuple(missed))
 
 
 def winding_numbers(part: Part, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Generalised winding numbers [P] of points [P, 3] about a part, whichever way its triangles face."""
-    corners = part.positions[part.triangles]
-    volume = np.einsum("tc,tc->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
-    triangles = part.triangles if volume >= 0 else part.triangles[:, ::-1]
-    found: NDArray[np.float64] = igl.fast_winding_number(
-        part.positions, np.ascontiguousarray(triangles), points
-    )
+    """Generalised winding numbers [P] of points [P, 3] about a part, whichever way its pieces face."""
+    return _winding(_outward(part), points)
+
+
+def _winding(part: Part, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = igl.fast_winding_number(part.positions, part.triangles, points)
     return found
+
+
+def _outward(part: Part) -> Part:
+    """The part with every connected piece turned so that its triangles look away from its own middle, most
+    of its area counted: a solid that was joined inside out is a solid, wherever it stands and if it is open.
+    """
+    corners = part.positions[part.triangles]
+    _, same = np.unique(part.positions, axis=0, return_inverse=True)
+    linked = same.reshape(-1)[part.triangles]
+    edges = (np.concatenate([linked[:, 0], linked[:, 1]]), np.concatenate([linked[:, 1], linked[:, 2]]))
+    count = len(part.positions)
+    graph = sparse.coo_matrix((np.ones(len(edges[0]), bool), edges), (count, count))
+    pieces, label = sparse.csgraph.connected_components(graph, directed=False)
+    piece = label[linked[:, 0]]
+    sums = np.stack([np.bincount(piece, corners[..., axis].mean(1), pieces) for axis in range(3)], 1)
+    middles = sums / np.maximum(1, np.bincount(piece, minlength=pieces))[:, None]
+    first, second, third = np.moveaxis(corners - middles[piece][:, None], 1, 0)
+    volumes = np.bincount(piece, np.einsum("tc,tc->t", first, np.cross(second, third)), pieces)
+    turned = np.where((volumes < 0)[piece][:, None], part.triangles[:, ::-1], part.triangles)
+    return replace(part, triangles=np.ascontiguousarray(turned))
 
 
 def encloses(part: Part) -> bool:
@@ -114,7 +139,7 @@ def _wound(part: Part, points: NDArray[np.float64]) -> Generator[None, None, NDA
     near = np.flatnonzero(((points >= low) & (points <= high)).all(1))
     for start in range(0, len(near), _CHUNK):
         some = near[start : start + _CHUNK]
-        found[some] = winding_numbers(part, points[some])
+        found[some] = _winding(part, points[some])
         yield
     return found
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from maquette_wire import messages
 from maquette_wire.errors import UserError
 
-from ..geometry import check, files
+from ..geometry import files
 from ..geometry.mesh import Mesh
 from . import base, mesh_input
 
@@ -33,13 +33,16 @@ def solids(ctx: base.RunContext, step: base.Step) -> base.Part[tuple[Solid, ...]
         )
     found = []
     for part in given.parts:
-        mesh = mesh_input.mesh_of(part.mesh, ctx.array)
-        if not check.has_area(mesh.positions, mesh.triangles).any():
+        try:
+            mesh = mesh_input.mesh_of(part.mesh, ctx.array)
+        except UserError as error:
+            if error.code != "mesh.degenerate":
+                raise
             raise UserError(
                 "mesh.degenerate",
-                f"'{mesh.name}' has no extent.",
+                f"'{part.mesh.name}' has no extent.",
                 hint="Give it a scale that is not zero, or take it out of the sketch.",
-            )
+            ) from error
         found.append(Solid(mesh, part.strength, part.lock))
         yield step
     count = sum(len(solid.mesh.triangles) for solid in found)

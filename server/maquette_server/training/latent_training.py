@@ -22,7 +22,6 @@ from ..fields.domain import Domain
 from ..methods.base import State
 from ..rendering import marching, packed
 from ..rendering.occupancy import Occupancy
-from ..rendering.occupied import OccupiedSampler
 from ..rendering.rays import Rays
 from . import adam_state, backgrounds, seeds
 from .distilling import Distilling
@@ -32,7 +31,6 @@ from .viewpoints import ViewSource
 
 _LOOK_EVERY = 16  # steps between two looks at the occupancy
 _LIT_FROM = 100  # steps: before, nothing is so dense that it hides what is behind it
-_CELLS = 64  # of the occupancy along an axis
 _WARM_UP = 20  # steps
 _LEAST = 1e-5  # from 0 and 1: opacities whose entropy has a gradient
 
@@ -186,10 +184,6 @@ class LatentTask:
         done = max(0.0, self._distilling.progress(step) - steady) / (1 - steady) if steady < 1 else 0.0
         rate: float = min(1.0, (step + 1) / _WARM_UP) * self._settings.last_rate**done
         return rate
-
-    def sampler(self) -> OccupiedSampler:
-        """The samples of pictures, as things stand."""
-        return OccupiedSampler(self.occupancy.occupied, self.domain, self._settings.step)
 
     def losses(self) -> Mapping[str, float]:
         """Of the newest step: root mean square of the model's gradient, the two terms without their weights,

@@ -17,7 +17,8 @@ from ...rendering.posed import CameraRays, Posed
 from .place import Place
 from .sculpting import FAR, NEAR, posed
 
-FOV, DISTANCE = 50.0, 1.85  # the object fills 92 % of the picture
+FOV, DISTANCE = 50.0, 1.85  # an object that reaches 0.7 fills 88 % of the picture
+_AT_ONCE = 8192  # rays
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,19 @@ class Camera:
         scale = self._place.domain.scale
         camera, device = posed(view, self._place), self._field.grid.table.device
         rays = CameraRays([camera], self._place.domain, NEAR / scale, FAR / scale, device).whole(0)
-        samples = self._sampler.samples(rays)
-        code = self._field.code(samples.points, samples.spreads)
-        nothing = code.new_zeros(len(rays), code.shape[1] - 1)
-        latents, opacities, _ = packed.composite(
-            grid.density(code), code[:, 1:].contiguous(), samples.lengths, samples.offsets, nothing
-        )
+        seen, filled = [], []
+        for some in rays.chunks(_AT_ONCE):
+            samples = self._sampler.samples(some)
+            code = self._field.code(samples.points, samples.spreads)
+            nothing = code.new_zeros(len(some), code.shape[1] - 1)
+            latents, opacities, _ = packed.composite(
+                grid.density(code), code[:, 1:].contiguous(), samples.lengths, samples.offsets, nothing
+            )
+            seen.append(latents)
+            filled.append(opacities)
         height, width = view.camera.height, view.camera.width
-        return latents.view(1, height, width, -1).movedim(-1, 1), opacities.view(height, width)
+        shown = torch.cat(seen).view(1, height, width, -1).movedim(-1, 1)
+        return shown, torch.cat(filled).view(height, width)
 
 
 def views(count: int, side: int) -> list[sampling.View]:
@@ -58,12 +64,22 @@ def views(count: int, side: int) -> list[sampling.View]:
     return sampling.bake_views(size=side, fov=FOV, radius=DISTANCE, rings=rings, around=sampling.ORIGIN)
 
 
+def behind(view: sampling.View) -> sampling.View:
+    """The same view from the other side."""
+    side = view.camera.width
+    return sampling.place(
+        view.theta, view.phi + 180.0, view.radius, size=side, fov=FOV, target=sampling.ORIGIN
+    )
+
+
 def picture(
     camera: Camera, view: sampling.View, place: Place, decode: Callable[[Tensor, Tensor], Tensor]
 ) -> Picture:
     """A view decoded. `view` has as many pixels as the latents that are decoded."""
-    colours = decode(*camera.latents(view))[0].movedim(0, -1).float().cpu().numpy()
+    latents, opacities = camera.latents(view)
+    colours = decode(latents, opacities)[0].movedim(0, -1).float().cpu().numpy()
     work = view.camera.resized(colours.shape[1], colours.shape[0])
     whole = sampling.View(work, view.theta, view.phi, view.radius, view.word)
-    _, opacities = camera.latents(whole)
+    if colours.shape[:2] != opacities.shape:
+        _, opacities = camera.latents(whole)
     return Picture(work, posed(whole, place), colours, opacities.cpu().numpy())

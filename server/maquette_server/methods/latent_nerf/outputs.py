@@ -113,12 +113,13 @@ def figures(
     solid: Solid,
     found: Mesh,
     pictures: list[Picture],
+    back: Picture,
     prompt: str,
     drawn: textured_mesh.TexturedMesh,
 ) -> pauses.Pausing[dict[str, Any]]:
     """Numbers of the method's own; what was not measured is None, and `not_measured` says why. Pauses.
 
-    solid: at the sketch's resolution where there is one.
+    solid: at the sketch's resolution where there is one.  back: from the other side than the first picture.
     """
     why: dict[str, str] = {}
     labels, count = ndimage.label(solid)
@@ -131,7 +132,7 @@ def figures(
         "vertices": len(found.positions),
         "faces": len(found.triangles),
         "guidance_scale": chosen.guidance_scale,
-        "front_back_likeness": _front_back(pictures),
+        "front_back_likeness": _front_back(pictures[0], back),
         "mean_gradient": _mean_gradient(pictures),
         "sketch": None,
         "not_measured": why,
@@ -187,9 +188,6 @@ def _mean_gradient(pictures: list[Picture]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _front_back(pictures: list[Picture]) -> float | None:
-    """See `metrics.likeness`, of the picture nearest to the front and the one opposite to it."""
-    front = pictures[0]
-    across = front.work.position * (-1, 1, -1)
-    back = min(pictures, key=lambda one: float(np.linalg.norm(one.work.position - across)))
+def _front_back(front: Picture, back: Picture) -> float | None:
+    """See `metrics.likeness`."""
     return likeness.front_back(front.colours, back.colours, front.seen > 0.5, back.seen > 0.5)

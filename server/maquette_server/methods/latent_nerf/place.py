@@ -71,15 +71,22 @@ def find(ctx: base.RunContext) -> base.Part[Place]:
         for solid in solids
     ]
     volume = yield from base.telling(sketch_volume.sampled(parts), _LOOKING)
+    thin = []
+    for number in volume.missed:
+        name = meshes[number].name
+        if sketch_volume.encloses(parts[number]):
+            thin.append(name)
+            ctx.warn("sketch.thin", f"'{name}' is too thin beside the rest, so nothing keeps to it.")
+        elif volume.filled:
+            ctx.warn("sketch.flat", f"'{name}' encloses no volume, so nothing keeps to it.")
+        yield _LOOKING
     if volume.filled == 0:
         names = ", ".join(f"'{mesh.name}'" for mesh in meshes[:3])
+        what = "is too thin for its length" if thin else "encloses no volume"
         raise UserError(
             "sketch.flat",
-            f"The sketch encloses no volume ({names}{', ...' if len(meshes) > 3 else ''}).",
-            hint="Use solids such as spheres and boxes, or give surfaces a thickness (Solidify modifier).",
+            f"The sketch {what} ({names}{', ...' if len(meshes) > 3 else ''}).",
+            hint="Use solids such as spheres and boxes, give surfaces a thickness (Solidify modifier), "
+            "or join walls that enclose something together.",
         )
-    for mesh, part in zip(meshes, parts, strict=True):
-        if not sketch_volume.encloses(part):
-            ctx.warn("sketch.flat", f"'{mesh.name}' encloses no volume, so nothing keeps to it.")
-        yield _LOOKING
     return Place(work, up, front, Sketch(meshes, volume))

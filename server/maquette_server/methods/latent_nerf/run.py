@@ -15,7 +15,7 @@ from ...baking import latent_views
 from ...baking import surface as texels
 from ...baking import views as baking
 from ...cameras import sampling
-from ...geometry import check, seams, unwrap
+from ...geometry import check, seams, sketch_volume, unwrap
 from ...geometry.mesh import Mesh
 from ...guidance import loading
 from ...meshing import shape, smoothing
@@ -33,8 +33,9 @@ from . import settings as deciding
 # A point counts as inside where 0.2 of it, in the field's frame, stops half of the light: as the sketch's
 # loss sees it, for the mesh and for every figure.
 _DENSITY = float(np.log(2) / sketch_shape.REACH)
-_CELLS = 128  # along an axis, of the figures
-_FINE = 96  # likewise, of the surface
+_CELLS = sketch_volume.SIDE  # along an axis, of the figures
+_SURFACE_CELLS = 96  # likewise, of the surface
+_ANY_FACES = 1 << 30
 _BLUR = 0.7  # of its volume, in cells of it: what thin fingers bear
 _STEP = 0.015  # between samples of pictures
 _LOOKS = 4  # at the field before its pictures are taken, so that no thin part is passed over
@@ -95,6 +96,9 @@ def run(ctx: base.RunContext) -> base.Run:
         draw = _drawing(ctx, growing, work)
         yield from loop.optimise(work, work.step, chosen.refine_steps, "refine", draw)
         stopped = work.step < chosen.refine_steps
+        if stopped:
+            share = work.step / chosen.refine_steps
+            ctx.warn("sculpt.unrefined", f"Colours were refined by {share:.0%} of the steps only.")
     assert work is not None
     tail = Tail(chosen.pictures, _FIT_STEPS, params.faces)
     if stopped:
@@ -177,6 +181,8 @@ def _finished(
     for view in views:
         pictures.append(decoding.picture(camera, view, place, growing.decode))
         yield step(len(pictures), len(views), "colour")
+    back = decoding.picture(camera, decoding.behind(views[0]), place, growing.decode)
+    yield step(len(pictures), len(views), "colour")
     yield from _fitted(growing, sampler, pictures, tail.fit_steps, random, step)
     scene = GridScene(growing.field, sampler)
 
@@ -195,7 +201,7 @@ def _finished(
     writing = step(0, 0, "write")
     yield writing
     items, drawn = yield from base.telling(outputs.mesh(found, atlas.corner_uvs, texture), writing)
-    measuring = outputs.figures(place, chosen, solid, found, pictures, params.prompt, drawn)
+    measuring = outputs.figures(place, chosen, solid, found, pictures, back, params.prompt, drawn)
     figures = yield from base.telling(measuring, writing)
     figures |= {"steps": work.step, "stage": work.stage, "loss": dict(work.losses())}
     _doubts(ctx, figures)
@@ -243,14 +249,25 @@ def _surface(
     step: base.Step,
 ) -> base.Part[Mesh]:
     """The object as a mesh in the input's frame. Raises UserError `sculpt.empty`."""
+    nothing = UserError(
+        "sculpt.empty",
+        f"Nothing has grown from the prompt '{ctx.params.prompt[:60]}'.",
+        hint="Try another seed, more steps, a higher guidance scale, or a sketch.",
+    )
     if not solid.any():
-        raise UserError(
-            "sculpt.empty",
-            f"Nothing has grown from the prompt '{ctx.params.prompt[:60]}'.",
-            hint="Try another seed, more steps, a higher guidance scale, or a sketch.",
-        )
-    work = shape.of(scene, ctx.params.prompt[:60], 0.0, _FINE, faces, (), _DENSITY, _BLUR)
-    cut = yield from base.telling(work, step)
+        raise nothing
+
+    def cutting(cells: int, most: int) -> base.Part[shape.Shape]:
+        work = shape.of(scene, ctx.params.prompt[:60], 0.0, cells, most, (), _DENSITY, _BLUR)
+        return base.telling(work, step)
+
+    try:
+        cut = yield from cutting(_SURFACE_CELLS, faces)
+    except UserError as error:
+        if error.code != "params.bad":
+            raise nothing from error
+        cut = yield from cutting(shape.COARSEST, _ANY_FACES)
+        ctx.warn("sculpt.faces", f"The mesh has {len(cut.triangles)} faces: with fewer it has no shape.")
     return Mesh(
         ctx.params.prompt[:60],
         shape.in_world(smoothing.evened(cut.positions, cut.triangles), place.domain),

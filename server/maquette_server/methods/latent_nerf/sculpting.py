@@ -19,7 +19,7 @@ from .place import Place
 
 _POOL = 128  # views dealt from
 _FOV = 50.0  # degrees
-_DISTANCE = (1.75, 2.3)  # the object fills 98 to 68 % of the picture
+_DISTANCE = (1.75, 2.3)  # an object that reaches 0.7 fills 94 to 68 % of the picture
 _THETA = (15.0, 120.0)  # degrees from above
 NEAR, FAR = 0.05, 10.0  # depths in the field's frame
 _CELLS = 64  # of the occupancy along an axis
@@ -29,7 +29,7 @@ _POINTS = 8192  # of the sketch's loss, anywhere in the field
 # Vertices of the published grid reach 2,048 along an axis; here the finest level has 64, each with a row of
 # its own: on a CPU that is three times as quick, and latents of 16 x 16 pixels say nothing of what is finer.
 _GRID = hash_grid.Settings(levels=6, features=2, log2_rows=18, coarsest=16, growth=1.32)
-_PUBLISHED = hash_grid.Settings()
+_PUBLISHED = hash_grid.Settings(tiled=True)
 _STEP = 0.03
 _PUBLISHED_STEP = 2 * 3**0.5 / 1024
 _LOOKING = base.Step(0, 0, "look")

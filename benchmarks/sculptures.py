@@ -16,7 +16,7 @@ from benchmarks.sculpt_shapes import FOLDER
 
 DOCS = frame.ROOT / "docs"
 PAGES = {
-    "sculpted.png": ("teddy-0.3", "animal-0.3", "potion-0.3", "a-yellow-duck-0"),
+    "sculpted.png": ("teddy-0.3", "animal-0.3", "potion-0.3", "a-red-ball-0"),
     "sculpted-refined.png": ("teddy-plain", "teddy-refined"),
 }
 SIDE, COLUMNS, ROWS = 320, 4, 2  # of a preview: pixels of a view, and how they stand

@@ -7,10 +7,12 @@ come ray by ray ("packed"): those of ray r are `offsets[r]` to `offsets[r + 1]`.
 """
 
 import math
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..fields import grid
@@ -112,6 +114,27 @@ def span(rays: Rays) -> tuple[Tensor, Tensor]:
     return near, far
 
 
+class _Blocks:
+    """The blocks of the newest occupancy: many marches go by one."""
+
+    def __init__(self) -> None:
+        self._newest: tuple[weakref.ref[Tensor], int, NDArray[np.bool_]] | None = None
+
+    def of(self, occupied: Tensor) -> NDArray[np.bool_]:
+        """`march_kernels.blocks` of a tensor on the CPU."""
+        from . import march_kernels
+
+        newest = self._newest
+        if newest is not None and newest[0]() is occupied and newest[1] == occupied._version:
+            return newest[2]
+        found: NDArray[np.bool_] = march_kernels.blocks(occupied.numpy())
+        self._newest = (weakref.ref(occupied), occupied._version, found)
+        return found
+
+
+_blocks = _Blocks()
+
+
 def _compiled(
     rays: Rays, shifts: Tensor, occupied: Tensor, step: float, lit: grid.GridField | None
 ) -> Samples:
@@ -121,7 +144,7 @@ def _compiled(
         np.ascontiguousarray(each.numpy(), np.float32)
         for each in (rays.origins, rays.directions, rays.radii, *span(rays), shifts)
     )
-    walk = (occupied.numpy(), march_kernels.blocks(occupied.numpy()), np.float32(step), MOST)
+    walk = (occupied.numpy(), _blocks.of(occupied), np.float32(step), MOST)
     counts = np.empty(len(rays), np.int64)
     if lit is None:
         march_kernels.count(origins, directions, near, far, shift, *walk, counts)

@@ -10,6 +10,7 @@ both scaled by the pixels of what the model looks at, since its gradient is a su
                no samples where nothing is yet
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -232,4 +233,5 @@ class LatentTask:
 def entropy(opacities: Tensor) -> Tensor:
     """Mean binary entropy in bits (arXiv:2211.07600, section 3.1: the sparsity loss)."""
     share = opacities.clamp(_LEAST, 1 - _LEAST)
-    return -(share * share.log2() + (1 - share) * (1 - share).log2()).mean()
+    nats = torch.special.entr(share) + torch.special.entr(1 - share)
+    return nats.mean() / math.log(2)

@@ -37,6 +37,7 @@ _CELLS = sketch_volume.SIDE  # along an axis, of the figures
 _SURFACE_CELLS = 96  # likewise, of the surface
 _ANY_FACES = 1 << 30
 _BLUR = 0.7  # of its volume, in cells of it: what thin fingers bear
+_SKETCHLESS_BLUR = 1.5  # where nothing but the prompt says how far the object goes, and it is rougher
 _STEP = 0.015  # between samples of pictures
 _LOOKS = 4  # at the field before its pictures are taken, so that no thin part is passed over
 _FIT_STEPS = 100
@@ -257,8 +258,10 @@ def _surface(
     if not solid.any():
         raise nothing
 
+    blur = _SKETCHLESS_BLUR if place.sketch is None else _BLUR
+
     def cutting(cells: int, most: int) -> base.Part[shape.Shape]:
-        work = shape.of(scene, ctx.params.prompt[:60], 0.0, cells, most, (), _DENSITY, _BLUR)
+        work = shape.of(scene, ctx.params.prompt[:60], 0.0, cells, most, (), _DENSITY, blur)
         return base.telling(work, step)
 
     try:

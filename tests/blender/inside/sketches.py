@@ -52,6 +52,22 @@ def test_solids_go_into_one_sketch_at_the_cursor_and_hide_nothing(scene) -> None
     assert all(list(thing.users_collection) == [scene.maquette.sketch] for thing in things)
 
 
+def test_a_solid_added_in_edit_mode_is_in_object_mode_and_in_the_sketch(scene) -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert bpy.ops.maquette.sketch_add(kind="SPHERE") == {"FINISHED"}
+    assert bpy.context.object.mode == "OBJECT"
+    assert list(bpy.context.object.users_collection) == [scene.maquette.sketch]
+
+
+def test_what_is_hidden_with_the_eye_is_not_sent(scene) -> None:
+    bpy.ops.maquette.sketch_add(kind="SPHERE")
+    bpy.ops.maquette.sketch_add(kind="BOX")
+    bpy.context.object.hide_set(True)
+    parts, _ = sent()
+    assert [part.mesh.name for part in parts] == ["Sphere"]
+
+
 def test_each_solid_is_sent_with_its_strength_lock_and_place(scene) -> None:
     scene.maquette.front = "X"
     bpy.ops.maquette.sketch_add(kind="BOX")
@@ -129,6 +145,14 @@ def test_an_object_comes_where_the_server_has_it_and_the_next_beside_it(scene) -
     assert first[captures.SCENE] == "a job"
     assert first[captures.SCENE_ID] == "an id"
     assert bpy.context.object == other
+
+
+def test_an_object_of_the_same_words_elsewhere_stands_there(scene) -> None:
+    built("a red ball", place=(1.0, 2.0, 3.0), given=surface())
+    there = built("a red ball", place=(5.0, 0.5, 0.25), given=surface())
+    again = built("a red ball", place=(5.0, 0.5, 0.25), given=surface())
+    assert tuple(there.location) == (5.0, 0.5, 0.25)
+    assert again.location.x == pytest.approx(5.0 + 1.15 * 2)
 
 
 def test_what_has_no_surface_yet_is_a_field_to_look_at(scene) -> None:

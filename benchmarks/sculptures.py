@@ -30,7 +30,8 @@ def main() -> int:
         if missing:
             print(f"{', '.join(missing)} was not sculpted: run the benchmarks first.", file=sys.stderr)
             return 2
-        sheets.save(rows(names), DOCS / page)
+        few = rows(names).quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+        sheets.save(few, DOCS / page)
         print(DOCS / page)
     return 0
 

@@ -60,6 +60,9 @@ def test_bad_sketches_and_directions_are_refused(maquette: Any, tmp_path: Path) 
     assert missing.returncode == 2
     along = maquette("sculpt", "--prompt", "a ball", "--out", "out", "--up", "z", "--front=-z")
     assert along.returncode == 2
-    empty = maquette("sculpt", "--prompt", " ", "--out", "out")
+    locked = maquette("sculpt", "--prompt", "a ball", "--out", "out", "--lock")
+    assert locked.returncode == 2
+    assert "--lock says how a sketch is kept to" in locked.stderr
+    empty = maquette("sculpt", "--prompt", " ", "--out", "out", "--up", "z")
     assert empty.returncode == 2
     assert "prompt" in empty.stderr

@@ -30,7 +30,10 @@ def sculpt(
     preset: Annotated[
         Preset | None, typer.Option(help="How much work to spend; draft on a CPU, else standard.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps instead of the preset's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps of the shape instead of the preset's.")
+    ] = None,
+    refine_steps: Annotated[int | None, typer.Option(help="Likewise of --refine.")] = None,
     guidance: Annotated[float | None, typer.Option(help="How closely the prompt is followed.")] = None,
     softness: Annotated[
         float | None,
@@ -41,7 +44,9 @@ def sculpt(
         int | None, typer.Option(help="Side of the mesh's texture in texels: 64 to 4096, 1024 if not given.")
     ] = None,
     up: Annotated[str, typer.Option(help="Upward direction in the file: y, -z, or 0,0,1.")] = "y",
-    front: Annotated[str, typer.Option(help="Direction in which the object looks.")] = "z",
+    front: Annotated[
+        str, typer.Option(help="Direction in which the object looks; z, or -y where z is up.")
+    ] = "",
     model: Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier object in --out.")] = False,
     seed: launch.Seed = 0,
@@ -51,13 +56,20 @@ def sculpt(
 ) -> None:
     """Sculpt an object: a scene with mesh.glb, preview.png, turntable.mp4 and report.json in --out."""
     from maquette_wire import messages
+    from maquette_wire.errors import UserError
 
     from . import outputs, request
 
     place = outputs.folder(out)
     launch.check(place, server, device)
     outputs.check_free(place, "latent_nerf", overwrite)
-    upward, forward = request.directions(up, front)
+    if sketch is None and (lock or softness is not None):
+        raise UserError(
+            "params.bad",
+            f"{'--lock' if lock else '--softness'} says how a sketch is kept to, and none was given.",
+            hint="Name the file of a sketch after `sculpt`, or leave the option out.",
+        )
+    upward, forward = request.directions(up, front or ("-y" if up.strip("+-") == "z" else "z"))
     blobs: dict[str, bytes] = {}
     inputs: tuple[messages.Input, ...] = ()
     if sketch is not None:
@@ -74,6 +86,7 @@ def sculpt(
         "guidance_scale": guidance,
         "softness": softness,
         "refine": refine,
+        "refine_steps": refine_steps,
         "texture_size": texture_size,
         "up": upward,
         "front": forward,

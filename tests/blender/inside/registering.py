@@ -49,7 +49,7 @@ def described(name: str):
 
 def test_every_operator_and_property_explains_itself() -> None:
     for name in classes():
-        if name.startswith(("MAQUETTE_PT_", "MAQUETTE_MT_")):
+        if name.startswith(("MAQUETTE_PT_", "MAQUETTE_MT_", "MAQUETTE_UL_")):
             continue
         for key, found in described(name).items():
             if key not in {"rna_type", "name", "bl_idname"}:

@@ -173,6 +173,7 @@ def _kept(place: Place, solid: Solid, found: Mesh) -> pauses.Pausing[dict[str, f
     return {
         "iou": float(both.sum() / max(1, either.sum())),
         "filled": float((solid & inside).sum() / max(1, inside.sum())),
+        "parts": int(ndimage.label(inside)[1]),
         "distance": ((there or 0.0) + (back or 0.0)) / 2,
     }
 

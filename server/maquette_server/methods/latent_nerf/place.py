@@ -74,11 +74,12 @@ def find(ctx: base.RunContext) -> base.Part[Place]:
     thin = []
     for number in volume.missed:
         name = meshes[number].name
-        if sketch_volume.encloses(parts[number]):
+        is_thin = sketch_volume.encloses(parts[number])
+        if is_thin:
             thin.append(name)
-            ctx.warn("sketch.thin", f"'{name}' is too thin beside the rest, so nothing keeps to it.")
-        elif volume.filled:
-            ctx.warn("sketch.flat", f"'{name}' encloses no volume, so nothing keeps to it.")
+        if volume.filled:
+            what = "is too thin beside the rest" if is_thin else "encloses no volume"
+            ctx.warn("sketch.thin" if is_thin else "sketch.flat", f"'{name}' {what}, so nothing keeps to it.")
         yield _LOOKING
     if volume.filled == 0:
         names = ", ".join(f"'{mesh.name}'" for mesh in meshes[:3])

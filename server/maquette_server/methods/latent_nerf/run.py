@@ -331,9 +331,10 @@ def _doubts(ctx: base.RunContext, figures: dict[str, Any]) -> None:
             "The back looks like the front: say in the prompt what each shows, draw a sketch, or try another "
             "seed.",
         )
-    if figures["parts"] > 1 and figures["largest_part"] < 0.95:
-        ctx.warn("sculpt.parts", f"The object has come out in {figures['parts']} parts.")
     kept = figures["sketch"]
+    expected = 1 if kept is None else kept["parts"]
+    if figures["parts"] > expected and figures["largest_part"] < 0.95:
+        ctx.warn("sculpt.parts", f"The object has come out in {figures['parts']} parts.")
     if kept is not None and kept["filled"] < _FILLED:
         ctx.warn(
             "sculpt.unfilled",

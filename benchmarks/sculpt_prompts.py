@@ -2,7 +2,8 @@
 
 A prompt's share is the median over seeds of the share of the object's pixels, in eight views, that are
 nearest (CIELAB) to the colour it names. An object is connected when its largest part has 95 % of all that is
-occupied. The objects stay in `build/sculpted/` to be looked at.
+occupied. The model knows hardly any shape, so nothing is said of shape here: a ball of the colour would do.
+The objects stay in `build/sculpted/` to be looked at.
 """
 
 import statistics

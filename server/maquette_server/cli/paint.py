@@ -43,7 +43,9 @@ def paint(
     mask: Annotated[Path | None, typer.Option(help="PNG in UV space: white is painted.")] = None,
     texture: Annotated[Path | None, typer.Option(help="Existing texture to start from.")] = None,
     up: Annotated[str, typer.Option(help="Upward direction in the file: y, -z, or 0,0,1.")] = "y",
-    front: Annotated[str, typer.Option(help="Direction in which the object looks.")] = "z",
+    front: Annotated[
+        str, typer.Option(help="Direction in which the object looks; z, or -y where z is up.")
+    ] = "",
     model: Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")] = "",
     seed: launch.Seed = 0,
     device: launch.Device = "",

@@ -128,8 +128,13 @@ def direction(text: str, option: str) -> Vector:
 
 
 def directions(up: str, front: str) -> tuple[Vector, Vector]:
-    """Two unit vectors from the options --up and --front. Raises UserError `params.bad`."""
-    first, second = direction(up, "--up"), direction(front, "--front")
+    """Two unit vectors from the options --up and --front; an empty front is z, or -y where up is along z.
+
+    Raises UserError `params.bad`.
+    """
+    first = direction(up, "--up")
+    front = front or ("z" if abs(first[2]) < 0.999 else "-y")
+    second = direction(front, "--front")
     along = sum(a * b for a, b in zip(first, second, strict=True))
     if abs(along) > 0.999:
         raise UserError(

@@ -69,7 +69,7 @@ def sculpt(
             f"{'--lock' if lock else '--softness'} says how a sketch is kept to, and none was given.",
             hint="Name the file of a sketch after `sculpt`, or leave the option out.",
         )
-    upward, forward = request.directions(up, front or ("-y" if up.strip("+-") == "z" else "z"))
+    upward, forward = request.directions(up, front)
     blobs: dict[str, bytes] = {}
     inputs: tuple[messages.Input, ...] = ()
     if sketch is not None:

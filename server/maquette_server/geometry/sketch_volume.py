@@ -63,25 +63,25 @@ class SketchVolume:
 def sampled(parts: Sequence[Part], side: int = SIDE) -> Generator[None, None, SketchVolume]:
     """The volume of a sketch; pauses. A sketch that encloses nothing has no negative `signed`."""
     parts = [_outward(part) for part in parts]
-    kinds: dict[tuple[float, bool], list[Part]] = {}
-    for part in parts:
-        kinds.setdefault((part.strength, part.lock), []).append(part)
+    kinds: dict[tuple[float, bool], list[int]] = {}
+    for number, part in enumerate(parts):
+        kinds.setdefault((part.strength, part.lock), []).append(number)
     points = _points(side)
     whole = np.zeros(len(points))
     missed: list[int] = []
     nearest: NDArray[np.int64] = np.zeros((side,) * 3, np.int64)
     closest = np.full((side,) * 3, np.inf, np.float32)
-    for number, alike in enumerate(kinds.values()):
+    for kind, alike in enumerate(kinds.values()):
         total = np.zeros(len(points))
-        for part in alike:
-            wound = yield from _wound(part, points)
+        for number in alike:
+            wound = yield from _wound(parts[number], points)
             if not (wound > _SOLID).any():
-                missed.append(next(place for place, each in enumerate(parts) if each is part))
+                missed.append(number)
             total += wound
         whole += total
         if len(kinds) > 1:
-            depth = yield from _signed(total, points, alike)
-            nearest[depth < closest] = number
+            depth = yield from _signed(total, points, [parts[number] for number in alike])
+            nearest[depth < closest] = kind
             closest = np.minimum(closest, depth)
     signed = yield from _signed(whole, points, parts)
     strength = np.array([strength for strength, _ in kinds], np.float32)

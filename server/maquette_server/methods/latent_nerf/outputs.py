@@ -28,6 +28,8 @@ from .settings import Settings
 _SIDE = 512  # pixels of the scene's own cameras
 _TURN, _FPS, _TURN_SIDE = 60, 20.0, 320  # pictures of the turntable, a second, pixels
 _ON_SURFACE = 0.01  # of a union of solids: as far from it may a point of it seem to be
+SHELL = 0.02  # on either side of a sketch's surface that says nothing of how it is kept to
+NO_PICTURE = "no picture shows the object"
 Solid = NDArray[np.bool_]  # [N, N, N], axes x, y, z: occupied
 
 
@@ -145,11 +147,13 @@ def figures(
         why["sketch"] = "there was none"
     else:
         result["sketch"] = yield from _kept(place, solid, found)
+        if result["sketch"]["distance"] is None:
+            why["sketch.distance"] = "no point of the sketch's faces lies on the surface of its union"
     result |= yield from colour_figure.of(drawn, prompt, why)
     return result
 
 
-def _kept(place: Place, solid: Solid, found: Mesh) -> pauses.Pausing[dict[str, float]]:
+def _kept(place: Place, solid: Solid, found: Mesh) -> pauses.Pausing[dict[str, Any]]:
     """How the object keeps to its sketch: intersection over union outside a shell round the surface, the
     share of the sketch that is filled, the mean distance of the surfaces (both ways) in the field's frame.
     """
@@ -174,12 +178,8 @@ def _kept(place: Place, solid: Solid, found: Mesh) -> pauses.Pausing[dict[str, f
         "iou": float(both.sum() / max(1, either.sum())),
         "filled": float((solid & inside).sum() / max(1, inside.sum())),
         "parts": int(ndimage.label(inside)[1]),
-        "distance": ((there or 0.0) + (back or 0.0)) / 2,
+        "distance": None if there is None or back is None else (there + back) / 2,
     }
-
-
-NO_PICTURE = "no picture shows the object"
-SHELL = 0.02  # on either side of a sketch's surface that says nothing of how it is kept to
 
 
 def _mean_gradient(pictures: list[Picture]) -> float | None:

@@ -265,12 +265,17 @@ def _surface(
         return base.telling(work, step)
 
     try:
-        cut = yield from cutting(_SURFACE_CELLS, faces)
+        try:
+            cut = yield from cutting(_SURFACE_CELLS, faces)
+        except UserError as error:
+            if error.code != "params.bad":
+                raise
+            cut = yield from cutting(shape.COARSEST, _ANY_FACES)
+            ctx.warn("sculpt.faces", f"The mesh has {len(cut.triangles)} faces: with fewer it has no shape.")
     except UserError as error:
-        if error.code != "params.bad":
-            raise nothing from error
-        cut = yield from cutting(shape.COARSEST, _ANY_FACES)
-        ctx.warn("sculpt.faces", f"The mesh has {len(cut.triangles)} faces: with fewer it has no shape.")
+        if error.code != "scene.bad":
+            raise
+        raise nothing from error  # all that is left of it is thinner than the cells
     return Mesh(
         ctx.params.prompt[:60],
         shape.in_world(smoothing.evened(cut.positions, cut.triangles), place.domain),

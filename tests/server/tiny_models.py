@@ -12,6 +12,7 @@ from maquette_server import pocket
 from transformers import CLIPTextConfig, CLIPTextModel
 
 POCKET = Path(pocket.__file__).parent / "weights" / "pocket-t2i"
+POCKET_EDIT = POCKET.parent / "pocket-edit"
 
 
 def stable_diffusion_like(folder: Path, prediction: str = "epsilon") -> Path:
@@ -24,7 +25,14 @@ def pocket_like(folder: Path) -> Path:
     return _write(folder, levels=3, tokens=32, prediction="v_prediction", side=8)
 
 
-def _write(folder: Path, *, levels: int, tokens: int, prediction: str, side: int) -> Path:
+def editor_like(folder: Path, prediction: str = "epsilon") -> Path:
+    """An instruction editor: f = 4, 32 tokens, 4 channels and 4 more of a picture, latent side 8."""
+    return _write(folder, levels=3, tokens=32, prediction=prediction, side=8, pictures=True)
+
+
+def _write(
+    folder: Path, *, levels: int, tokens: int, prediction: str, side: int, pictures: bool = False
+) -> Path:
     torch.manual_seed(0)
     blocks = ("DownEncoderBlock2D",) * levels, ("UpDecoderBlock2D",) * levels
     vae = AutoencoderKL(
@@ -38,6 +46,7 @@ def _write(folder: Path, *, levels: int, tokens: int, prediction: str, side: int
     )
     unet = UNet2DConditionModel(
         sample_size=side,
+        in_channels=8 if pictures else 4,
         block_out_channels=(8, 16),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -68,7 +77,7 @@ def _write(folder: Path, *, levels: int, tokens: int, prediction: str, side: int
     shutil.copytree(POCKET / "tokenizer", folder / "tokenizer")
     _retoken(folder / "tokenizer", tokens)
     index = {
-        "_class_name": "StableDiffusionPipeline",
+        "_class_name": "StableDiffusionInstructPix2PixPipeline" if pictures else "StableDiffusionPipeline",
         "vae": ["diffusers", "AutoencoderKL"],
         "unet": ["diffusers", "UNet2DConditionModel"],
         "text_encoder": ["transformers", "CLIPTextModel"],

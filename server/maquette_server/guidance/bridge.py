@@ -45,3 +45,11 @@ class RgbBridge:
             0
         ]
         return (decoded.to(latents.dtype) / 2 + 0.5).clamp(0, 1)
+
+    def to_condition(self, rgb: Tensor) -> Tensor:
+        """What an instruction editor sees of a picture: the posterior's mode, *not* scaled nor shifted
+        (arXiv:2211.09800 trained so), in the dtype of `rgb`.
+        """
+        encoded = self._vae.encode((rgb * 2 - 1).to(self.dtype))
+        mode = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
+        return mode.to(rgb.dtype)

@@ -41,11 +41,19 @@ class Denoiser:
     """The network, its noise table and its prediction type."""
 
     def __init__(
-        self, unet: torch.nn.Module, alphas_cumprod: Tensor, prediction: Prediction, dtype: torch.dtype
+        self,
+        unet: torch.nn.Module,
+        alphas_cumprod: Tensor,
+        prediction: Prediction,
+        dtype: torch.dtype,
+        final_abar: float = 1.0,
     ) -> None:
-        """alphas_cumprod: [T], float32 or better, on the network's device."""
+        """alphas_cumprod: [T], float32 or better, on the network's device.  final_abar: after the last step
+        of sampling.
+        """
         self.unet = unet
         self.alphas_cumprod = alphas_cumprod
+        self.final_abar = final_abar
         self.prediction = prediction
         self.dtype = dtype
 
@@ -55,12 +63,19 @@ class Denoiser:
         return len(self.alphas_cumprod)
 
     @torch.no_grad()
-    def predict_noise(self, z_t: Tensor, timesteps: Tensor, embeddings: Tensor) -> Tensor:
+    def predict_noise(
+        self, z_t: Tensor, timesteps: Tensor, embeddings: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
         """Predicted noise [B, C, h, w] in the dtype of `z_t`.
 
-        z_t: [B, C, h, w].  timesteps: [B] integers.  embeddings: [B, N, D] text tokens.
+        z_t: [B, C, h, w].  timesteps: [B] integers.  embeddings: [B, N, D] text tokens.  condition:
+        [B, K, h, w], further channels of a network that takes a picture.
         """
+        given = z_t if condition is None else torch.cat([z_t, condition], 1)
         output = self.unet(
-            z_t.to(self.dtype), timesteps, encoder_hidden_states=embeddings.to(self.dtype), return_dict=False
+            given.to(self.dtype),
+            timesteps,
+            encoder_hidden_states=embeddings.to(self.dtype),
+            return_dict=False,
         )[0].to(z_t.dtype)
         return noise_of(output, z_t, self.alphas_cumprod[timesteps].to(z_t.dtype), self.prediction)

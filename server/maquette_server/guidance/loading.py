@@ -18,11 +18,11 @@ from torch import Tensor
 from ..model_folders import weights
 from ..model_folders.checking import Described, check
 from . import denoiser as denoising
-from . import latent_rgb, tracing
+from . import latent_rgb, shared_attention, tracing
 from .bridge import RgbBridge
 from .text import TextEncoder
 
-__all__ = ["Described", "TextToImage", "load"]
+__all__ = ["Described", "InstructEdit", "TextToImage", "load"]
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,32 @@ class TextToImage:
         return self.described.factor
 
 
+@dataclass
+class InstructEdit:
+    """A loaded instruction editor; its network takes a picture's latents beside the noisy ones."""
+
+    described: Described
+    denoiser: denoising.Denoiser
+    sharing: denoising.Denoiser
+    """the same network, its views looking at one of them too"""
+    bridge: RgbBridge
+    text: TextEncoder
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a folder holds, on the device."""
+
+    unet: Any
+    vae: Any
+    text: TextEncoder
+    alphas_cumprod: Tensor
+    final_abar: float
+    dtype: torch.dtype
+    bridge: RgbBridge
+
+
 def load(path: str, device: str, kind: str) -> Any:
     """The model as an object of its kind, on the device, ready to use.
 
@@ -68,12 +94,45 @@ def load(path: str, device: str, kind: str) -> Any:
             f"'{path}' is a model of {_KINDS[described.kind]}'s kind, this job needs {_KINDS[kind]}'s kind.",
             hint="Choose another model.",
         )
-    if kind != "text_to_image":
-        raise UserError("model.shape", "Instruction editors are not used by any method of this version.")
-    return _text_to_image(described, torch.device(device))
+    make = _text_to_image if kind == "text_to_image" else _instruct_edit
+    return make(described, torch.device(device))
+
+
+def _instruct_edit(described: Described, device: torch.device) -> InstructEdit:
+    parts = _loaded(described, device)
+    shared = shared_attention.Shared(parts.unet, branches=3)
+    denoiser, sharing = (
+        denoising.Denoiser(
+            tracing.Traced(each) if tracing.worth_it(parts.unet, device) else each,
+            parts.alphas_cumprod,
+            described.prediction,
+            parts.dtype,
+            parts.final_abar,
+        )
+        for each in (parts.unet, shared)
+    )
+    return InstructEdit(described, denoiser, sharing, parts.bridge, parts.text, device)
 
 
 def _text_to_image(described: Described, device: torch.device) -> TextToImage:
+    parts = _loaded(described, device)
+    denoiser = denoising.Denoiser(
+        tracing.Traced(parts.unet) if tracing.worth_it(parts.unet, device) else parts.unet,
+        parts.alphas_cumprod,
+        described.prediction,
+        parts.dtype,
+        parts.final_abar,
+    )
+    if described.latent_rgb is not None:
+        matrix = torch.tensor(described.latent_rgb, dtype=torch.float32)
+    else:
+        digest = _file_digest(weights.files_of(described.path / "vae", str(described.path))[0])
+        with torch.no_grad():
+            matrix = latent_rgb.fitted(parts.bridge, digest)
+    return TextToImage(described, denoiser, parts.bridge, parts.text, matrix, device)
+
+
+def _loaded(described: Described, device: torch.device) -> _Parts:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -113,12 +172,6 @@ def _text_to_image(described: Described, device: torch.device) -> TextToImage:
         raise _unloadable(root, "its noise levels are no shares")
     for module in (unet, vae, text_model):
         module.requires_grad_(False).eval().to(device)
-    denoiser = denoising.Denoiser(
-        tracing.Traced(unet) if tracing.worth_it(unet, device) else unet,
-        scheduler.alphas_cumprod.to(device=device, dtype=torch.float32),
-        described.prediction,
-        dtype,
-    )
     bridge = RgbBridge(
         vae,
         scaling=float(vae.config.scaling_factor),
@@ -127,13 +180,9 @@ def _text_to_image(described: Described, device: torch.device) -> TextToImage:
         factor=described.factor,
         dtype=vae_dtype,
     )
-    if described.latent_rgb is not None:
-        matrix = torch.tensor(described.latent_rgb, dtype=torch.float32)
-    else:
-        with torch.no_grad():
-            matrix = latent_rgb.fitted(bridge, _file_digest(weights.files_of(root / "vae", str(root))[0]))
     text = TextEncoder(tokenizer, text_model, frozenset(described.vocabulary))
-    return TextToImage(described, denoiser, bridge, text, matrix, device)
+    alphas = scheduler.alphas_cumprod.to(device=device, dtype=torch.float32)
+    return _Parts(unet, vae, text, alphas, float(scheduler.final_alpha_cumprod), dtype, bridge)
 
 
 def _options(folder: Path, dtype: torch.dtype) -> dict[str, Any]:

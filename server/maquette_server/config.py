@@ -7,7 +7,7 @@ a name; this module turns names into folders. `pocket` and its editor `pocket-ed
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 import platformdirs
@@ -49,6 +49,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     models: dict[str, ModelEntry] = {}
     default_model: str = "pocket"
+    default_editor: str = "pocket-edit"
+    """the default of methods that edit pictures"""
     lpips: str = ""
     """folder with the weights of LPIPS, as `maquette models lpips` leaves them; empty: there are none"""
     limits: Limits = Limits()
@@ -88,6 +90,16 @@ def save(folder: Path, config: Config) -> None:
     except BaseException:  # Ctrl-C included: no half of it stays behind; raised again
         temporary.unlink(missing_ok=True)
         raise
+
+
+def default_of(config: Config, kind: str) -> str:
+    """Name of the default model of a kind."""
+    return config.default_editor if kind == "instruct_edit" else config.default_model
+
+
+def defaults(config: Config) -> dict[str, str]:
+    """Names of the default models, by kind."""
+    return {kind: default_of(config, kind) for kind in get_args(checking.Kind)}
 
 
 def models_of(config: Config, extra: Mapping[str, str | Path] | None = None) -> dict[str, ModelEntry]:

@@ -1,9 +1,11 @@
 """`maquette models` and `maquette doctor` on this machine, and what would be fetched from the hub."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import tiny_models
 from maquette_server.cli import fetching, model_names, trials
 from maquette_server.cli.app import app
 from maquette_server.config import POCKET, Config
@@ -33,15 +35,14 @@ def test_a_folder_becomes_the_default_under_its_name(private_home: Path, tmp_pat
     (tmp_path / "mine").symlink_to(POCKET, target_is_directory=True)
     assert lines("models", "default", str(tmp_path / "mine")) == [{"default": "mine"}]
     rows = {row["name"]: row["default"] for row in lines("models", "list")}
-    assert rows == {"pocket": False, "pocket-edit": False, "mine": True}
+    assert rows == {"pocket": False, "pocket-edit": True, "mine": True}
     assert lines("models", "default", "pocket") == [{"default": "pocket"}]
 
 
-def test_an_editor_does_not_become_the_default(private_home: Path) -> None:
-    refused = CliRunner().invoke(app, ["models", "default", "pocket-edit"])
-    assert refused.exit_code == 2
-    assert "edits pictures" in refused.stderr
-    assert [row["name"] for row in lines("models", "list") if row["default"]] == ["pocket"]
+def test_an_editor_becomes_the_default_of_editing(private_home: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_models.POCKET_EDIT, tmp_path / "mine")
+    assert lines("models", "default", str(tmp_path / "mine")) == [{"default": "mine"}]
+    assert [row["name"] for row in lines("models", "list") if row["default"]] == ["pocket", "mine"]
 
 
 def test_checking_a_model_reads_its_files(private_home: Path) -> None:
@@ -60,10 +61,11 @@ def test_checking_what_is_no_model_is_status_2(private_home: Path, name: str) ->
 
 def test_a_folder_with_the_name_of_a_known_model_does_not_hide_it(tmp_path: Path) -> None:
     (tmp_path / "pocket").symlink_to(POCKET, target_is_directory=True)
-    name, models = model_names.resolve(str(tmp_path / "pocket"), Config())
+    name, models = model_names.resolve(str(tmp_path / "pocket"), Config(), "text_to_image")
     assert name != "pocket"
     assert models == {name: str(tmp_path / "pocket")}
-    assert model_names.resolve("", Config()) == ("pocket", {})
+    assert model_names.resolve("", Config(), "text_to_image") == ("pocket", {})
+    assert model_names.resolve("", Config(), "instruct_edit") == ("pocket-edit", {})
 
 
 def test_only_safetensors_are_fetched_and_of_each_part_one_set() -> None:

@@ -132,7 +132,7 @@ def test_models_are_listed_with_what_the_panel_shows(known: Desk) -> None:
     assert (pocket.name, pocket.default, pocket.kind) == ("pocket", True, "text_to_image")
     assert "red" in pocket.vocabulary
     assert pocket.notice
-    assert (editor.name, editor.default, editor.kind) == ("pocket-edit", False, "instruct_edit")
+    assert (editor.name, editor.default, editor.kind) == ("pocket-edit", True, "instruct_edit")
     assert known.ask(messages.CheckModel(request_id="b", name="pocket")).models == (pocket,)
 
 

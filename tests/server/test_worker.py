@@ -121,6 +121,6 @@ def test_pauses_are_told_now_and_then_and_both_ends_of_a_stage_always(
 def test_what_a_job_was_given_is_named_and_not_written_again(tmp_path: Path) -> None:
     given = tmp_path / ("ab" * 32)
     given.write_bytes(b"a picture")
-    written = outputs.Outputs(tmp_path / "out").write(base.Item("scene", "images/a.png", given))
+    written = outputs.Outputs(tmp_path / "out", given.parent).write(base.Item("scene", "images/a.png", given))
     assert (written.file, written.digest, written.size) == ("", given.name, 9)
     assert not list((tmp_path / "out").iterdir())

@@ -5,7 +5,7 @@ from typing import Annotated
 import maquette_wire
 import typer
 
-from . import dataset, doctor, export, jobs, models, paint, reconstruct, render, sculpt, serve
+from . import dataset, doctor, edit, export, jobs, models, paint, reconstruct, render, sculpt, serve
 
 app = typer.Typer(
     name="maquette",
@@ -35,6 +35,7 @@ def _root(
 app.command("paint")(paint.paint)
 app.command("sculpt")(sculpt.sculpt)
 app.command("reconstruct")(reconstruct.reconstruct)
+app.command("edit")(edit.edit)
 app.command("render")(render.render)
 app.command("evaluate")(render.evaluate)
 app.command("export")(export.export)

@@ -119,7 +119,7 @@ def _models(settings: "configuration.Config") -> Iterator[Finding]:
     from ..model_folders import checking
 
     for name, entry in config.models_of(settings).items():
-        chosen = name == settings.default_model
+        chosen = name in config.defaults(settings).values()
         title = f"{name}{' (default)' if chosen else ''}"
         try:
             found = checking.check(name, Path(entry.path))

@@ -66,7 +66,7 @@ def run(
     models: dict[str, str] = {}
     notice = ""
     if found.models and not server:
-        model, models = model_names.resolve(model, settings)
+        model, models = model_names.resolve(model, settings, found.models[0])
         notice = config.describe(model, config.models_of(settings, models)[model], default=False).notice
     asked = request.Request(
         messages.Submit(
@@ -84,7 +84,7 @@ def run(
     )
     with progress.Reporter(as_json, files) as show:
         if server:
-            remote.run(server, place, asked, "", show, notice=bool(found.models))
+            remote.run(server, place, asked, "", show, kind=found.models[0] if found.models else "")
         else:
             ticket = local.ticket_for(None, device or "auto", settings, models, files)
             local.start(place, asked, ticket, settings, notice, show)

@@ -7,13 +7,14 @@ from .. import config
 from ..model_folders import checking, places
 
 
-def resolve(written: str, settings: config.Config) -> tuple[str, dict[str, str]]:
-    """Name of the model, and further models (name -> folder) that the engine must know for it.
+def resolve(written: str, settings: config.Config, kind: str) -> tuple[str, dict[str, str]]:
+    """Name of the model, and further models (name -> folder) that the engine must know for it. kind: whose
+    default is meant where nothing was written.
 
     Raises UserError `model.not_found`, `model.bad`, `model.incomplete`, `model.pickle`.
     """
     known = config.models_of(settings)
-    name = written or settings.default_model
+    name = written or config.default_of(settings, kind)
     if name in known:
         config.check_model(name, known[name])
         return name, {}

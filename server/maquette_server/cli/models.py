@@ -72,7 +72,9 @@ def check(model: Name, server: Server = "", as_json: Json = False) -> None:
 @app.command()
 @endings.ended
 def default(model: Name, as_json: Json = False) -> None:
-    """Make a model the default: a name of the list, or a folder or hub name, which is put on the list."""
+    """Make a model the default of its kind: a name of the list, or a folder or hub name, which is put on the
+    list.
+    """
     import msgspec
 
     from .. import config
@@ -83,15 +85,12 @@ def default(model: Name, as_json: Json = False) -> None:
     entries = settings.models | {
         key: config.ModelEntry(path=path, kind=checking.kind_of(Path(path))) for key, path in added.items()
     }
-    settings = msgspec.structs.replace(settings, models=entries, default_model=name)
-    if config.models_of(settings)[name].kind != "text_to_image":
-        raise UserError(
-            "model.shape",
-            f"The model '{name}' edits pictures; the default is the model that paints.",
-            hint="Give a text-to-image model; 'maquette models list' shows the kinds.",
-        )
-    _save(where, settings)
-    typer.echo(json.dumps({"default": name}) if as_json else f"{name} is the default model.")
+    settings = msgspec.structs.replace(settings, models=entries)
+    edits = config.models_of(settings)[name].kind == "instruct_edit"
+    changed = {"default_editor" if edits else "default_model": name}
+    _save(where, msgspec.structs.replace(settings, **changed))
+    what = "the default of what edits pictures" if edits else "the default model"
+    typer.echo(json.dumps({"default": name}) if as_json else f"{name} is {what}.")
 
 
 @app.command()
@@ -161,7 +160,7 @@ def fetch(
     if not yes:
         typer.confirm("Download it?", abort=True, err=True)
     folder = fetching.download(plan)
-    model_names.resolve(str(folder), settings)
+    model_names.resolve(str(folder), settings, "text_to_image")
     entry = config.ModelEntry(path=str(folder), kind=checking.kind_of(folder), commercial=plan.commercial)
     _save(where, msgspec.structs.replace(settings, models=settings.models | {name: entry}))
     typer.echo(json.dumps({"name": name, "where": str(folder)}) if as_json else f"{name}: {folder}")
@@ -188,7 +187,7 @@ def _save(folder: Path, settings: "configuration.Config") -> None:
 def _named(model: str, settings: "configuration.Config") -> tuple[str, dict[str, str]]:
     from . import model_names
 
-    return model_names.resolve(model, settings)
+    return model_names.resolve(model, settings, "text_to_image")
 
 
 def _of_here() -> list[dict[str, Any]]:
@@ -200,7 +199,7 @@ def _of_here() -> list[dict[str, Any]]:
         about = {"name": "lpips", "kind": "lpips", "commercial": "unknown", "default": False}
         rows.append(about | {"where": settings.lpips})
     for name, entry in config.models_of(settings).items():
-        info = config.describe(name, entry, default=name == settings.default_model)
+        info = config.describe(name, entry, default=name in config.defaults(settings).values())
         rows.append(
             {
                 "name": name,

@@ -64,7 +64,7 @@ def paint(
     settings = config.load(config.data_folder())
     models: dict[str, str] = {}
     if not server:
-        model, models = model_names.resolve(model, settings)
+        model, models = model_names.resolve(model, settings, "text_to_image")
     params = {
         "prompt": prompt,
         "negative": negative,

@@ -15,11 +15,17 @@ from .request import Request
 
 
 def run(
-    address: str, out: Path, request: Request, mesh_digest: str, show: Reporter, *, notice: bool = True
+    address: str,
+    out: Path,
+    request: Request,
+    mesh_digest: str,
+    show: Reporter,
+    *,
+    kind: str = "text_to_image",
 ) -> None:
     """Sends the job, waits for its end, leaves its result in `out`. Raises UserError, JobFault, Stopped.
 
-    notice: whether the job loads a model, which may have something to say of itself.
+    kind: of the model that the job loads, which may have something to say of itself; empty: it loads none.
     """
     asked = request.submit
     with connection.Connection(address, "command line") as server:
@@ -35,8 +41,8 @@ def run(
             request_id=asked.request_id,
         )
         accepted = server.ask(asked.request_id, happenings.SubmitAccepted)
-        if notice:
-            show.remark(_notice(server, asked.model))
+        if kind:
+            show.remark(_notice(server, asked.model, kind))
         for note in request.notes:
             show.remark(note, "mesh.note", accepted.job.job_id)
         watch(server, address, accepted.job.job_id, show, out, request.mesh_path, mesh_digest)
@@ -66,10 +72,14 @@ def watch(
     show.result(job_id, out, files, result.report, result.kept)
 
 
-def _notice(server: connection.Connection, model: str) -> str:
+def _notice(server: connection.Connection, model: str, kind: str) -> str:
     """What the model that will be used says of itself."""
     listed = server.ask(server.link.list_models(), happenings.ModelsListed)
-    chosen = (info for info in listed.models if info.name == model or (not model and info.default))
+    chosen = (
+        info
+        for info in listed.models
+        if info.name == model or (not model and info.default and info.kind == kind)
+    )
     return next((info.notice for info in chosen), "")
 
 

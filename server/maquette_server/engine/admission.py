@@ -20,10 +20,10 @@ def check(
     request: messages.Submit,
     methods: Mapping[str, base.Method],
     models: Mapping[str, config.ModelEntry],
-    default_model: str,
+    defaults: Mapping[str, str],
     store: blobs.BlobStore,
 ) -> dict[str, journal.Model]:
-    """Gives the models that the job will load, by kind.
+    """Gives the models that the job will load, by kind. defaults: names of models, by kind.
 
     Raises UserError `method.unknown`, `params.bad`, `input.bad`, `scene.unknown`, `blob.*`, `model.*`."""
     method = method_of(request.method, methods)
@@ -45,7 +45,7 @@ def check(
         expected = arrays.byte_count(ref.dtype, ref.shape) if isinstance(ref, arrays.ArrayRef) else ref.size
         if store.size(ref.digest) != expected:
             raise UserError("blob.bad", f"The file {ref.digest[:12]} has another size than was said.")
-    names = models_for(method, request.model, models, default_model)
+    names = models_for(method, request.model, models, defaults)
     for name in names.values():
         config.check_model(name, models[name])
     return with_digests(names, models)
@@ -104,13 +104,17 @@ def method_of(name: str, methods: Mapping[str, base.Method]) -> base.Method:
 
 
 def models_for(
-    method: base.Method, wanted: str, models: Mapping[str, config.ModelEntry], default_model: str
+    method: base.Method,
+    wanted: str,
+    models: Mapping[str, config.ModelEntry],
+    defaults: Mapping[str, str],
 ) -> dict[str, str]:
     """Name of the model of each kind the method loads. `wanted` serves its own kind; "" takes the default.
+    defaults: names by kind.
 
     Raises UserError `model.not_found`, `model.shape`.
     """
-    for name in filter(None, (wanted, default_model if method.models else "")):
+    for name in filter(None, (wanted, *(defaults.get(kind, "") for kind in method.models))):
         _require(name, models)
     if wanted and method.models and models[wanted].kind not in method.models:
         raise UserError(
@@ -121,7 +125,8 @@ def models_for(
         )
     chosen = {}
     for kind in method.models:
-        preferred = [name for name in (wanted, default_model) if name and models[name].kind == kind]
+        named = (wanted, defaults.get(kind, ""))
+        preferred = [name for name in named if name and models[name].kind == kind]
         others = sorted(name for name, entry in models.items() if entry.kind == kind)
         if not preferred + others:
             raise UserError(

@@ -2,6 +2,7 @@
 
     jobs/<job>/attempt-<n>/request.msgpack              what to do
     jobs/<job>/attempt-<n>/checkpoint-<step>/           state.safetensors, state.json
+    jobs/<job>/attempt-<n>/kept/<digest>                files that checkpoints and results name
     jobs/<job>/attempt-<n>/out/                         files on their way to the blob store
 
 An *attempt* is one start of a job in a worker. A worker writes only below its own attempt's folder, so one
@@ -27,6 +28,7 @@ from . import blobs
 KEPT = 2  # checkpoints of a job
 TENSORS = "state.safetensors"
 VALUES = "state.json"
+KEEP = "kept"
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,12})")
 _ATTEMPT = re.compile(r"attempt-(\d{1,9})")
 
@@ -92,6 +94,29 @@ def write_checkpoint(
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return len(tensors) + len(text)
+
+
+def keep(folder: Path, data: bytes) -> Path:
+    """Writes a file into an attempt's folder for its checkpoints and results to name; its name is its
+    digest. Raises OSError; nothing half-written is left under that name.
+    """
+    target = folder / KEEP / hashlib.sha256(data).hexdigest()
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_suffix(".new")
+        try:
+            _write(temporary, data)
+            blobs.rename(temporary, target)
+        except BaseException:  # Ctrl-C included: no half of it stays behind; raised again
+            temporary.unlink(missing_ok=True)
+            raise
+    return target
+
+
+def kept(job_folder: Path, digest: str) -> Path | None:
+    """Where an attempt of the job has kept a file, if one has."""
+    places = (folder / KEEP / digest for _, folder in numbered(job_folder, _ATTEMPT))
+    return next((place for place in places if place.is_file()), None)
 
 
 def newest_checkpoint(job_folder: Path, damaged: Callable[[str], None]) -> Checkpoint | None:

@@ -152,7 +152,9 @@ class JobEngine:
                 raise UserError("protocol.bad", "The id of this request was used for another one.")
             return self._ledger.info(known)
         request = admission.with_scenes(request, self._results_of)
-        models = admission.check(request, self.methods, self._models, self.config.default_model, self.blobs)
+        models = admission.check(
+            request, self.methods, self._models, configuration.defaults(self.config), self.blobs
+        )
         if len(self._ledger.queue) >= self.config.limits.jobs:
             raise UserError(
                 "quota.jobs",
@@ -211,7 +213,9 @@ class JobEngine:
         return self._describe(name)
 
     def _describe(self, name: str) -> messages.ModelInfo:
-        return configuration.describe(name, self._models[name], name == self.config.default_model)
+        return configuration.describe(
+            name, self._models[name], name in configuration.defaults(self.config).values()
+        )
 
     def picture(self, request: messages.View, done: Callable[[Picture], None], owner: str = "") -> None:
         """Draws the newest texture or field of a job; `done` is called from `pump`, or when a newer view

@@ -94,7 +94,9 @@ class Runner:
         """
         method = admission.method_of(job.request.method, self._methods)
         if job.models is None:
-            names = admission.models_for(method, job.request.model, self._models, self._config.default_model)
+            names = admission.models_for(
+                method, job.request.model, self._models, configuration.defaults(self._config)
+            )
         else:
             names = {kind: model.name for kind, model in job.models.items()}
         models = admission.with_digests(names, self._models)

@@ -46,7 +46,7 @@ class Item:
     role: str
     name: str
     data: Any
-    """bytes of a file, or a numpy array of a wire dtype, or a path that `RunContext.path` gave"""
+    """bytes of a file, a numpy array of a wire dtype, or a path that `RunContext.path` or `keep` gave"""
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,11 @@ class RunContext:
     """the checkpoint to go on from"""
     path: Callable[[Any], Any] | None = None
     """BlobRef -> where the file lies (pathlib.Path), to be read and nothing else"""
+    keep: Callable[[bytes], Any] | None = None
+    """bytes -> a file of the job (pathlib.Path), named by its digest: what is too large for every checkpoint
+    and is part of a later result; a checkpoint names it, an `Item` takes the path"""
+    kept: Callable[[str], Any] | None = None
+    """digest -> the file that an earlier attempt of the job kept. Raises UserError `checkpoint.damaged`"""
 
 
 Run = Generator[Step, bool | None, Result]

@@ -51,6 +51,7 @@ class _Unet(msgspec.Struct):
     cross_attention_dim: _Count
     # Not `tuple[_Side, _Side]`: msgspec 0.22 crashes collecting a union of that with a bounded number.
     sample_size: _Side | Annotated[tuple[_Side, ...], Meta(min_length=2, max_length=2)] | None = None
+    block_out_channels: _Blocks = (320, 640, 1280, 1280)  # what diffusers takes when nothing is said
 
 
 class _Vae(msgspec.Struct):
@@ -123,6 +124,8 @@ class Described:
     channels: int
     sample_size: int
     factor: int
+    stride: int
+    """pixels; sides of pictures are multiples of it"""
     prediction: Prediction
     tiny_vae: bool
     """whether the autoencoder is diffusers' small one"""
@@ -173,6 +176,7 @@ def check(name: str, folder: Path | None = None) -> Described:
         channels=vae.latent_channels,
         sample_size=side if isinstance(side, int) else side[0],
         factor=2 ** (len(blocks) - 1),
+        stride=2 ** (len(blocks) + len(unet.block_out_channels) - 2),
         prediction=prediction,
         tiny_vae=bool(index.vae and index.vae[1] == "AutoencoderTiny"),
         force_upcast=vae.force_upcast is not False,

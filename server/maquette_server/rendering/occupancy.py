@@ -30,6 +30,17 @@ class Occupancy:
         return self._looks
 
     @torch.no_grad()
+    def learnt(self, occupied: Tensor, threshold: float) -> None:
+        """Begins with what an earlier training found: cells bool [G, G, G] that are occupied, and a density
+        at which a cell is. They are forgotten like any others when nothing is met there.
+        """
+        if occupied.shape != self.occupied.shape:
+            raise ValueError(f"{list(occupied.shape)} cells are not {list(self.occupied.shape)}")
+        self.occupied = occupied.to(self.occupied.device, copy=True)
+        self.remembered = torch.where(self.occupied, threshold, 0.0)
+        self._looks = _WARM_LOOKS
+
+    @torch.no_grad()
     def look(self, density: Callable[[Tensor], Tensor], step: float, generator: torch.Generator) -> None:
         """Looks at the density of all cells the first time, then at some of them.
 

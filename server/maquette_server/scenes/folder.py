@@ -4,6 +4,8 @@ scene.json     what kind of field, where it lies, all that is needed to build it
 cameras.json   the cameras it was made from, each with its picture
 images/ masks/ the pictures, as they came
 checkpoints/<step>/field.safetensors    weights; the newest readable one counts
+edited/        of an edited scene: what its pictures have become, by the same names
+moments/<step>/{field.safetensors, view.png}    of an edited scene: results on the way
 """
 
 from typing import Annotated, Any, Literal
@@ -136,6 +138,11 @@ def read_cameras(files: SceneFiles) -> tuple[CameraRecord, ...]:
 def checkpoint_path(step: int) -> str:
     """Where the weights of a step lie."""
     return f"checkpoints/{step:07d}/field.safetensors"
+
+
+def moment_path(step: int, name: str = "field.safetensors") -> str:
+    """Where a file of a moment lies."""
+    return f"moments/{step:07d}/{name}"
 
 
 def checkpoints(files: SceneFiles) -> list[str]:

@@ -37,6 +37,14 @@ class Settings:
     split_from: float = math.inf  # share of the training from which on pixels are means of several rays
     finest: float = math.inf  # footprint (radius times `rays.distances`) that those rays have at most
     split_after: int = 1000  # steps, at least, before they are: shapes are found sooner by more pixels
+    absolute: bool = False  # errors instead of their squares: pictures that disagree are not averaged
+    patch: int = 0  # pixels a side of the squares that are drawn; 0: single pixels
+    clip: float = math.inf  # longest gradient
+    appearances: bool = True  # whether the pictures' codes learn too
+
+
+Perceptual = Callable[[Tensor, Tensor], Tensor]
+"""Distances [B] of pictures [B, 3, H, W] in 0..1 from others, differentiable in the second."""
 
 
 class GridTask:
@@ -50,17 +58,21 @@ class GridTask:
         settings: Settings,
         seed: int,
         progress: Callable[[int], float],
+        perceptual: Perceptual | None = None,
     ) -> None:
-        """progress: of a step's number, the share of the training that is over, 0..1."""
+        """progress: of a step's number, the share of the training that is over, 0..1.  perceptual: is added
+        to the loss of patches.
+        """
         self.field, self.placing = field, placing
         self._pixels, self._settings, self._progress = pixels, settings, progress
+        self._perceptual = perceptual if settings.patch else None
         device = pixels.device
         self._random = seeds.torch_generator(seed, "pixels", device)
         self._table = TouchedAdam(field.grid.table)
         self._networks = {
             name: parameter
             for name, parameter in field.named_parameters()
-            if name != "grid.table" and parameter.numel()
+            if name != "grid.table" and parameter.numel() and (settings.appearances or name != "appearance")
         }
         self._adam = torch.optim.Adam(
             [*self._networks.values()], lr=settings.network_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
@@ -72,11 +84,11 @@ class GridTask:
         """One optimiser step."""
         self.placing.look(step, self._random)
         if step < self._settings.split_after or self._progress(step) < self._settings.split_from:
-            drawn = self._pixels.draw(self.placing.rays, self._random)
+            drawn = self._draw(self.placing.rays)
             rays = drawn.rays
         else:
             count = max(1, self.placing.rays // splitting.PARTS)
-            drawn = self._pixels.draw(count, self._random)
+            drawn = self._draw(count)
             fine = self._settings.finest / distances(drawn.rays.origins)
             radii = torch.minimum(drawn.rays.radii / 2, fine)
             rays = splitting.drawn(drawn.rays, radii, self._wide(drawn.rays), self._random)
@@ -85,9 +97,17 @@ class GridTask:
         if len(samples):
             self._learn(drawn, rays, samples, self._rate(step))
 
+    def _draw(self, count: int) -> Drawn:
+        side = self._settings.patch
+        if not side:
+            return self._pixels.draw(count, self._random)
+        return self._pixels.draw_patches(max(1, count // side**2), side, self._random)
+
     def _learn(self, drawn: Drawn, rays: Rays, samples: Samples, rate: float) -> None:
         parts = len(rays) // len(drawn.rays)
-        behind = torch.rand(len(drawn.rays), 3, generator=self._random, device=self._pixels.device)
+        side = max(1, self._settings.patch)
+        behind = torch.rand(len(drawn.rays) // side**2, 3, generator=self._random, device=self._pixels.device)
+        behind = behind.repeat_interleave(side**2, 0)
         wanted = drawn.colours + (1 - drawn.opacities)[:, None] * behind
         directions = torch.nn.functional.normalize(rays.directions, dim=-1)
         densities, colours = self.field(
@@ -98,13 +118,24 @@ class GridTask:
         )
         behind = behind.repeat_interleave(parts, 0)
         seen, _, _ = packed.composite(densities, colours, samples.lengths, samples.offsets, behind)
-        if parts > 1:
+        if self._settings.absolute:
+            loss = (splitting.together(seen, parts) - wanted).abs().mean()
+        elif parts > 1:
             loss = self._split_loss(drawn, seen, wanted)
         else:
             loss = (seen - wanted).square().mean()
+        if self._perceptual is not None:
+            pictures = (
+                each.view(-1, side, side, 3).permute(0, 3, 1, 2)
+                for each in (wanted, splitting.together(seen, parts))
+            )
+            loss = loss + self._perceptual(*pictures).mean()
         more = self.placing.loss(densities, samples)
         self._adam.zero_grad(set_to_none=True)
         (loss if more is None else loss + more).backward()
+        if math.isfinite(self._settings.clip):
+            learning = [self.field.grid.table, *self._networks.values()]
+            torch.nn.utils.clip_grad_norm_(learning, self._settings.clip)
         for group in self._adam.param_groups:
             group["lr"] = self._settings.network_rate * rate
         self._adam.step()
@@ -135,7 +166,7 @@ class GridTask:
         return rate
 
     def losses(self) -> Mapping[str, float]:
-        """Mean squared error of the newest step, over a random background."""
+        """Mean error of the newest step (squared, unless absolute), over a random background."""
         return {"colour": float(self._loss)}
 
     def state(self) -> State:

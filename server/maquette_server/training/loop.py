@@ -43,10 +43,12 @@ def optimise(
     total: int | Callable[[int], int],
     stage: str,
     snapshot: Callable[[int], Snapshot] | None,
+    before: Callable[[int], Part[bool]] | None = None,
 ) -> Part[int]:
     """Steps `start` to `total`; yields after each one. Returns how many were done in all.
 
     total: a number, or what says after any number of steps how many there will be (as many: it is over).
+    before: of a step's number, what is done before it; True ends the loop.
 
     Raises UserError `model.bad` when the losses are not finite again and again.
     """
@@ -59,6 +61,8 @@ def optimise(
     step = start
     losses: Mapping[str, float] = {}
     while step < (expected := total if isinstance(total, int) else total(step)):
+        if before is not None and (yield from before(step)):
+            break
         task.advance(step)
         step += 1
         if step % _CHECK_EVERY == 0 or step == expected:

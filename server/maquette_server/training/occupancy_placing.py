@@ -31,10 +31,16 @@ class OccupancyPlacing:
         step: float,
         samples: int,
         device: torch.device,
+        learnt: Tensor | None = None,
     ) -> None:
-        """step: between samples, in the field's frame.  samples: of an optimiser step, on average."""
+        """step: between samples, in the field's frame.  samples: of an optimiser step, on average.  learnt:
+        bool [G, G, G], the occupied cells of a field that has learnt before.
+        """
         self._field, self._domain, self._step, self._samples = field, domain, step, samples
-        self.occupancy = Occupancy(_CELLS, device)
+        self.occupancy = Occupancy(_CELLS if learnt is None else learnt.shape[0], device)
+        if learnt is not None:
+            self.occupancy.learnt(learnt, 1 / step)
+        self._lit_from = _LIT_FROM if learnt is None else 0
         self.rays = 256
 
     def look(self, step: int, random: torch.Generator) -> None:
@@ -44,7 +50,7 @@ class OccupancyPlacing:
 
     def place(self, rays: Rays, step: int, random: torch.Generator) -> marching.Samples:
         """On a lattice with a random beginning."""
-        lit = self._field if step >= _LIT_FROM else None
+        lit = self._field if step >= self._lit_from else None
         shifts = torch.rand(len(rays), generator=random, device=rays.device)
         found = marching.march(rays, shifts, self.occupancy.occupied, self._domain, self._step, lit)
         wanted = 0.8 * self.rays + 0.2 * self.rays * self._samples / max(len(found), 1)

@@ -1,6 +1,6 @@
 """Pixels of pictures to learn from: kept as bytes, drawn at random, made into rays when they are drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,17 +61,44 @@ class Pixels:
         self._bytes = torch.empty(sum(sizes), 4, dtype=torch.uint8, device=device)
         for start, size, picture in zip(starts, sizes, pictures, strict=True):
             self._bytes[start : start + size] = torch.from_numpy(_four(picture.pixels).reshape(-1, 4))
-        self._known, self._first, self._counts = _known(pictures, device)
+        self.device = torch.device(device)
+        self._sizes = sizes
+        self._masks = [picture.known for picture in pictures]
         self._weights = torch.tensor([float(picture.weight) for picture in pictures], device=device)
-        drawn = _drawn(self._counts)
-        self._evenly = (self._weights > 0) * drawn
-        self._chance = self._weights * drawn
+        self._count()
         if not float(self._chance.sum()) > 0:
             raise ValueError("no picture has a pixel to learn from")
-        self.device = torch.device(device)
 
     def __len__(self) -> int:
         return int(self._counts.sum())
+
+    def replace(self, changes: Mapping[int, Picture]) -> None:
+        """Other pixels, masks and weights for some pictures by number; cameras and sizes stay.
+
+        Raises ValueError for another size.
+        """
+        for number, picture in changes.items():
+            size, start = self._sizes[number], int(self._starts[number])
+            if picture.pixels.shape[0] * picture.pixels.shape[1] != size:
+                raise ValueError(f"a picture of {picture.pixels.shape} has not {size} pixels")
+            rows = torch.from_numpy(_four(picture.pixels).reshape(-1, 4))
+            self._bytes[start : start + size] = rows.to(self.device)
+            self._masks[number] = picture.known
+            self._weights[number] = picture.weight
+        self._count()
+
+    def weigh(self, weights: Mapping[int, float]) -> None:
+        """Other weights for some pictures by number; before the next draw one must be above 0."""
+        for number, weight in weights.items():
+            self._weights[number] = weight
+        self._count()
+
+    def _count(self) -> None:
+        """Which pixels are known, and how often each picture is drawn."""
+        self._known, self._first, self._counts = _known(self._masks, self._sizes, self.device)
+        drawn = _drawn(self._counts)
+        self._evenly = (self._weights > 0) * drawn
+        self._chance = self._weights * drawn
 
     def draw(self, count: int, generator: torch.Generator, *, evenly: bool = False) -> Drawn:
         """`count` pixels at random, with replacement: each as often as its weight says, and then all count
@@ -85,6 +112,31 @@ class Pixels:
             first = self._first[picture]
             masked = first >= 0
             pixel[masked] = self._known[first[masked] + pixel[masked]].long()
+        return self._taken(picture, pixel, evenly)
+
+    def draw_patches(self, count: int, side: int, generator: torch.Generator) -> Drawn:
+        """`count` squares of side x side pixels, each of one picture, row by row: R = count side^2.
+
+        A picture is drawn as often as in `draw`; masks leave nothing out. One that is smaller than a square
+        repeats its last row or column.
+        """
+        picture = torch.multinomial(self._chance, count, replacement=True, generator=generator)
+        widths = self.cameras.widths[picture]
+        heights = self.cameras.sizes[picture] // widths
+        across, down = (
+            (
+                torch.rand(count, generator=generator, device=self.device) * (room - side + 1).clamp(min=1)
+            ).long()
+            for room in (widths, heights)
+        )
+        steps = torch.arange(side, device=self.device)
+        columns = torch.minimum(across[:, None, None] + steps, widths[:, None, None] - 1)
+        rows = torch.minimum(down[:, None, None] + steps[:, None], heights[:, None, None] - 1)
+        pixel = (rows * widths[:, None, None] + columns).flatten()
+        return self._taken(picture.repeat_interleave(side * side), pixel, evenly=False)
+
+    def _taken(self, picture: Tensor, pixel: Tensor, evenly: bool) -> Drawn:
+        """The pixels of numbers [R] in pictures [R]."""
         values = self._bytes[self._starts[picture] + pixel].float() / 255
         opacities = values[:, 3]
         return Drawn(
@@ -110,19 +162,20 @@ def _four(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], -1)
 
 
-def _known(pictures: Sequence[Picture], device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
+def _known(
+    masks: Sequence[NDArray[np.bool_] | None], sizes: Sequence[int], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
     """Numbers of the known pixels of all pictures with a mask; where each picture's begin there, -1 without a
     mask; how many pixels of each are known.
     """
     first, counts = [], []
     held = 0
-    for picture in pictures:
-        known = picture.known
+    for known, size in zip(masks, sizes, strict=True):
         first.append(-1 if known is None else held)
-        counts.append(picture.pixels[..., 0].size if known is None else int(np.count_nonzero(known)))
+        counts.append(size if known is None else int(np.count_nonzero(known)))
         held += 0 if known is None else counts[-1]
     numbers = torch.empty(held, dtype=torch.int32, device=device)
-    for picture, start, count in zip(pictures, first, counts, strict=True):
-        if picture.known is not None:
-            numbers[start : start + count] = torch.from_numpy(np.flatnonzero(picture.known))
+    for known, start, count in zip(masks, first, counts, strict=True):
+        if known is not None:
+            numbers[start : start + count] = torch.from_numpy(np.flatnonzero(known))
     return numbers, torch.tensor(first, device=device), torch.tensor(counts, device=device)

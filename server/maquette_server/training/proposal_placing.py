@@ -27,8 +27,15 @@ _LEARN_EVERY = 4  # steps, from then on
 class ProposalPlacing:
     """See `sample_placing.Placing`."""
 
-    def __init__(self, proposal: Proposal, domain: Domain, counts: proposed.Counts, samples: int) -> None:
-        """samples: of a step."""
+    def __init__(
+        self,
+        proposal: Proposal,
+        domain: Domain,
+        counts: proposed.Counts,
+        samples: int,
+        learnt: bool = False,
+    ) -> None:
+        """samples: of a step.  learnt: whether the proposal has learnt before: it has its say at once."""
         self.proposal = proposal
         self._sampler = proposed.ProposedSampler(proposal, domain, counts)
         self._table = TouchedAdam(proposal.grid.table)
@@ -39,12 +46,14 @@ class ProposalPlacing:
         self.rays = max(1, samples // counts.last)
         self._newest: proposed.Proposed | None = None
         self._learning = False
+        self._ahead = _SHARPENED if learnt else 0  # steps that count as done
 
     def look(self, step: int, random: torch.Generator) -> None:
         """Nothing."""
 
     def place(self, rays: Rays, step: int, random: torch.Generator) -> Samples:
         """Where the proposal says, jittered."""
+        step += self._ahead
         self._learning = step < _EAGER or step % _LEARN_EVERY == 0
         share = min(1.0, step / _SHARPENED)
         with torch.set_grad_enabled(self._learning):

@@ -77,7 +77,7 @@ class Attempt:
         return {"job_id": self.request.job_id, "attempt": self.request.attempt}
 
     def _outcome(self) -> wire.Attempted:
-        self._outputs = output_files.Outputs(self._folder / "out")
+        self._outputs = output_files.Outputs(self._folder / "out", Path(self.request.blob_folder))
         checkpoint = attempts.newest_checkpoint(self._job_folder, self._say_damaged)
         state = None
         if checkpoint is not None:
@@ -117,6 +117,8 @@ class Attempt:
             array=lambda ref: arrays.from_bytes(ref.dtype, ref.shape, self._blob(ref.digest)),
             file=lambda ref: self._blob(ref.digest),
             path=lambda ref: blobs.path_of(Path(self.request.blob_folder), ref.digest),
+            keep=lambda data: attempts.keep(self._folder, data),
+            kept=self._kept,
             seed=request.seed,
             device=self._device,
             model=self._model,
@@ -131,6 +133,16 @@ class Attempt:
             return blobs.path_of(Path(self.request.blob_folder), digest).read_bytes()
         except FileNotFoundError as error:
             raise blobs.missing(digest) from error
+
+    def _kept(self, digest: str) -> Path:
+        place = attempts.kept(self._job_folder, digest)
+        if place is None:
+            raise UserError(
+                "checkpoint.damaged",
+                f"The file {digest[:12]} that a checkpoint names is gone.",
+                hint="Start the job again.",
+            )
+        return place
 
     def _model(self, kind: str) -> Any:
         path = self.request.models.get(kind)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,23 @@ from ..methods import base
 class Outputs:
     """The folder `out` of an attempt. Raises OSError when it cannot be written."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, stored: Path) -> None:
+        """stored: the folder of the blobs that there are."""
+        self._folder, self._stored = folder, stored
         self._folder.mkdir(parents=True, exist_ok=True)
         self._count = 0
 
     def write(self, item: base.Item) -> wire.Made:
         """One item as a flushed file: the front takes it over by renaming, so it must be whole.
 
-        What the job was given is a blob already and is only named.
+        What the job was given is a blob already and is only named; what it kept stays where it is.
         """
         if isinstance(item.data, Path):
+            stored = item.data.is_relative_to(self._stored)
             return wire.Made(
                 role=msgspec.convert(item.role, messages.ResultRole),
                 name=item.name,
-                file="",
+                file="" if stored else str(self._copied(item.data)),
                 digest=item.data.name,
                 size=item.data.stat().st_size,
             )
@@ -60,6 +63,15 @@ class Outputs:
         path = self._next()
         path.write_bytes(np.ascontiguousarray(picture).tobytes())
         return str(path), picture.shape
+
+    def _copied(self, kept: Path) -> Path:
+        """The same file under another name; without a second copy where the disk can do that."""
+        path = self._next()
+        try:
+            os.link(kept, path)
+        except OSError:
+            shutil.copyfile(kept, path)
+        return path
 
     def _next(self) -> Path:
         self._count += 1

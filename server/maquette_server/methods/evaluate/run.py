@@ -9,14 +9,10 @@ import numpy as np
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
-from ...datasets import base as datasets
-from ...datasets import pictures, reducing
 from ...media import comparison_sheet, png
 from ...metrics import lpips, picture_errors
-from ...rendering.posed import Posed
 from ...scenes import folder, runtime
-from ...scenes.files import SceneFiles
-from .. import base, scene_input
+from .. import base, scene_input, scene_pictures
 from . import EvaluateParams
 
 _ROWS = 6  # of the sheet
@@ -42,13 +38,16 @@ def run(ctx: base.RunContext) -> base.Run:
     shown: list[tuple[NDArray[np.uint8], NDArray[np.uint8], str]] = []
     seconds = 0.0
     for number, record in enumerate(chosen):
-        truth, camera, known = _truth(files, record, scene.record.background, reduce)
+        photograph = scene_pictures.load(files, record, reduce)
+        truth, known = photograph.over(scene.record.background), photograph.known
         if known is not None and not known.any():
             left_out.append(_name(record))
             yield base.Step(number + 1, len(chosen), "evaluate")
             continue
         began = time.monotonic()
-        frame = yield from base.telling(scene.tiles(camera), base.Step(number, len(chosen), "evaluate"))
+        frame = yield from base.telling(
+            scene.tiles(photograph.camera), base.Step(number, len(chosen), "evaluate")
+        )
         seconds += time.monotonic() - began
         render = frame.over(scene.record.background)
         if known is not None:
@@ -114,30 +113,6 @@ def _chosen(scene: runtime.Scene, params: EvaluateParams) -> list[folder.CameraR
         at = np.linspace(0, len(found) - 1, params.most).round().astype(int)
         found = [found[k] for k in at]
     return found
-
-
-def _truth(
-    files: SceneFiles, record: folder.CameraRecord, background: str, reduce: int
-) -> tuple[NDArray[np.uint8], Posed, NDArray[np.bool_] | None]:
-    """The photograph over the background, u8 [H, W, 3], its camera, and where it is known."""
-    camera = record.posed()
-    frame = datasets.Frame(
-        name=record.name or str(record.image),
-        image=files.place(record.image or ""),
-        world_from_camera=camera.world_from_camera,
-        lens=camera.lens,
-        mask=None if record.mask is None else files.place(record.mask),
-    )
-    picture = pictures.load(frame)
-    frame = scene_input.loaded(frame, (picture.shape[1], picture.shape[0]))
-    picture = reducing.reduced(picture, reduce)
-    lens = frame.lens.divided(reduce)
-    known = pictures.load_mask(frame, reduce)
-    if picture.shape[2] == 4:
-        alpha = picture[..., 3:].astype(np.float32) / 255
-        behind = 1.0 if background == "white" else 0.0
-        picture = runtime.to_u8(picture[..., :3] / 255 * alpha + behind * (1 - alpha))
-    return picture, Posed(camera.world_from_camera, lens, camera.time), known
 
 
 def _compared(

@@ -4,6 +4,7 @@ import torch
 
 from ...datasets import doubts
 from ...rendering.posed import Posed
+from ...training import budget as budgets
 from ...training import loop
 from .. import base, scene_input
 from . import ReconstructParams, learners, learning, outputs
@@ -37,7 +38,7 @@ def run(ctx: base.RunContext) -> base.Run:
     steps = params.steps
     if steps is None and params.seconds is None:
         steps = learners.usual_steps(params, device)
-    budget = learning.Budget(steps, params.seconds)
+    budget = budgets.Budget(steps, params.seconds)
     learners.prepare(captured, space, params, device)
     learner = learners.start(captured, space, params, budget.share, ctx.seed, device)
     work = _Resumable(learner, budget)
@@ -82,7 +83,7 @@ class _Resumable:
     Only its steps count as time: not the pictures that somebody wants to see in between, nor checkpoints.
     """
 
-    def __init__(self, learner: learners.Learner, budget: learning.Budget) -> None:
+    def __init__(self, learner: learners.Learner, budget: budgets.Budget) -> None:
         self._learner, self._budget = learner, budget
         self.step = 0
         self.earlier: dict[int, bytes] = {}

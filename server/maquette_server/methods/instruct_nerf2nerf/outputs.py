@@ -1,0 +1,74 @@
+"""What an edit gives: the files of the edited scene's folder."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import msgspec
+import numpy as np
+
+from ...media import contact_sheet, png
+from ...scenes import folder
+from .. import base, scene_input
+from .source import Source
+
+_SHOWN = 4  # views of the preview
+_THUMB = 240  # pixels of its long side
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A result on the way that is kept. Files of the job."""
+
+    step: int
+    weights: Path
+    view: Path  # PNG of the fixed view
+    movement: float  # mean difference of the view from the un-edited one, 0..1
+
+
+def scene(
+    ctx: base.RunContext,
+    source: Source,
+    weights: bytes | Path,
+    step: int,
+    edited: Mapping[int, Path],
+    moments: Sequence[Moment],
+) -> list[base.Item]:
+    """All files of the edited scene, the originals among them."""
+    before = source.scene.record
+    chosen = msgspec.json.encode(ctx.params, order="sorted").decode()
+    record = msgspec.structs.replace(
+        before,
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{before.id} {ctx.seed} {step} {chosen}")),
+        name=ctx.params.prompt[:60],
+        method="instruct_nerf2nerf",
+        parent=folder.Parent(id=before.id, name=before.name),
+        created_by=scene_input.VERSION,
+        step=step,
+        moments=tuple(one.step for one in moments),
+    )
+    items = [
+        base.Item("scene", "scene.json", folder.encode(record)),
+        base.Item("scene", "cameras.json", source.files.read("cameras.json")),
+        base.Item("scene", folder.checkpoint_path(step), weights),
+    ]
+    for one in moments:
+        items.append(base.Item("scene", folder.moment_path(one.step), one.weights))
+        items.append(base.Item("scene", folder.moment_path(one.step, "view.png"), one.view))
+    for path in [*source.files.below("images"), *source.files.below("masks")]:
+        items.append(base.Item("scene", path, source.files.place(path)))
+    for view, place in sorted(edited.items()):
+        items.append(base.Item("scene", edited_path(source.records[view]), place))
+    return items
+
+
+def edited_path(record: folder.CameraRecord) -> str:
+    """Where the edited picture of a camera lies: named as the picture itself."""
+    return f"edited/{PurePosixPath(record.image or '').stem}.png"
+
+
+def sheet(before: Sequence[np.ndarray], after: Sequence[np.ndarray], edited: Sequence[np.ndarray]) -> bytes:
+    """preview.png: some views before, as they were edited, and as they render now, a row each."""
+    rows = [picture for row in (before, edited, after) for picture in row]
+    return png.write(contact_sheet.grid(rows, columns=len(before)))

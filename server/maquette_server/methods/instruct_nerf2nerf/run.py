@@ -1,0 +1,113 @@
+"""The story of an edit: open a scene, edit its pictures while its field learns them, hand the scene over."""
+
+import torch
+from maquette_wire.errors import UserError
+
+from ...editing import moments as choosing
+from ...editing.pace import Pace
+from ...guidance.instruct_edit import InstructionEditor
+from ...metrics import lpips
+from ...rendering.grid_render import GridScene
+from ...scenes import runtime
+from ...training import budget as budgets
+from ...training import loop
+from .. import base
+from . import EditParams, moments, outputs, relearning, settings, source, work
+from .views import Views
+
+
+def run(ctx: base.RunContext) -> base.Run:
+    """See `methods.base`."""
+    params: EditParams = ctx.params
+    assert ctx.keep is not None
+    assert ctx.kept is not None
+    device = torch.device(ctx.device)
+    ctx.timer.stage("load")
+    yield source.LOADING
+    given = yield from source.load(ctx)
+    model = ctx.model("instruct_edit")
+    model.text.remark(params.prompt, (), ctx.warn)
+    chosen = settings.decided(params, model.described, device)
+    yield source.LOADING
+
+    editor = InstructionEditor(
+        model, params.prompt, shared=params.together and params.preset == "joint" and chosen.tier.batch > 1
+    )
+    views = Views(given, editor, chosen.long_side, params.keep)
+    original = runtime.open_scene(given.files, device).field
+    assert isinstance(original, GridScene)
+    perceptual = _perceptual(ctx, params, chosen.tier)
+    budget = budgets.Budget(chosen.steps, chosen.seconds)
+    pace = Pace(budget, chosen.steps, chosen.seconds)
+    learner, pixels = relearning.start(given, chosen.tier.samples, pace.share, ctx.seed, perceptual)
+    chosen_views = work.chosen(given, chosen)
+    taken = moments.Moments(views, learner, original, chosen_views[0], ctx.keep, ctx.kept)
+    task = work.Work(chosen_views, original, views, editor, chosen, learner, pixels, budget, pace, taken, ctx)
+    if ctx.state is not None:
+        yield from task.restore(ctx.state)
+
+    def snapshot(longest: int) -> base.Snapshot:
+        items = outputs.scene(ctx, given, learner.weights(), task.step, task.files, taken.kept)
+        return base.Snapshot(items, taken.preview(longest))
+
+    ctx.timer.stage(work.STAGE)
+    task.snapshot = snapshot
+    done = yield from loop.optimise(task, task.step, budget.total, work.STAGE, snapshot, task.before)
+
+    ctx.timer.stage("write")
+    yield base.Step(done, done, "write", state=task.state)
+    taken.take(done, 1.0)
+    items = outputs.scene(ctx, given, learner.weights(), done, task.files, taken.kept)
+    shown = chosen_views[:4]
+    items.append(base.Item("scene", "preview.png", _sheet(views, original, learner.scene(), shown)))
+    figures = {
+        "steps": done,
+        "optimisation_seconds": round(budget.spent, 3),
+        "edits": task.edits,
+        "passes": task.passes,
+        "seconds_of_editing": round(pace.editing, 3),
+        "network_calls": task.calls,
+        "views": len(views),
+        "edited_views": len(task.files),
+        "loss": dict(learner.losses()),
+        "moments": [one.step for one in taken.kept],
+        "suggested_moment": choosing.suggested({one.step: one.movement for one in taken.kept}),
+    }
+    exact = device.type == "cpu" and chosen.seconds is None
+    return base.Result(
+        items,
+        figures,
+        backends={"field": "torch and numba" if device.type == "cpu" else "torch"},
+        preset=params.preset,
+        promise="bit-equal" if exact else "no step lost",
+    )
+
+
+def _perceptual(ctx: base.RunContext, params: EditParams, tier: settings.Tier) -> lpips.Lpips | None:
+    """LPIPS, where it is wished and there. Raises UserError `lpips.missing` when it was asked for by name."""
+    if params.lpips == "off" or not (tier.lpips or params.lpips == "on"):
+        return None
+    try:
+        loaded: lpips.Lpips = ctx.model("lpips")
+    except UserError as error:
+        if error.code not in ("model.not_found", "lpips.missing"):
+            raise
+        if params.lpips == "on":
+            raise UserError(
+                "lpips.missing",
+                "No weights for LPIPS are configured.",
+                hint="Name their folder with: maquette models lpips FOLDER",
+            ) from error
+        ctx.warn("lpips.missing", "There are no weights for LPIPS: the field learns by single pixels.")
+        return None
+    return loaded
+
+
+def _sheet(views: Views, before: GridScene, after: GridScene, shown: list[int]) -> bytes:
+    """Some views as they were, as they were edited and as they render."""
+    rows = [
+        [runtime.to_u8(moments.pixels_of(views.small(view))) for view in shown],
+        [runtime.to_u8(views.colours(view)) for view in shown],
+        [runtime.to_u8(moments.pixels_of(views.render(after, view))) for view in shown],
+    ]
+    return outputs.sheet(*rows)

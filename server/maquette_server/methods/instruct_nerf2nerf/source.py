@@ -1,0 +1,69 @@
+"""The scene that is edited: its field, its training cameras and their pictures."""
+
+from dataclasses import dataclass
+
+from maquette_wire.errors import UserError
+
+from ...rendering.grid_render import GridScene
+from ...scenes import folder, runtime
+from ...scenes.files import SceneFiles
+from .. import base, scene_input, scene_pictures
+
+LOADING = base.Step(0, 0, "load")
+_MOST_BYTES = 16 << 30  # of pictures in memory, the edited ones beside the originals
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scene with its training pictures in memory, V of them."""
+
+    files: SceneFiles
+    scene: runtime.Scene
+    field: GridScene
+    records: tuple[folder.CameraRecord, ...]
+    photographs: tuple[scene_pictures.Photograph, ...]
+
+    @property
+    def background(self) -> str:
+        """What lies behind its pictures."""
+        return self.scene.record.background
+
+    @property
+    def transparent(self) -> bool:
+        """Whether its pictures show an object alone."""
+        return all(one.pixels.shape[2] == 4 for one in self.photographs)
+
+
+def load(ctx: base.RunContext) -> base.Part[Source]:
+    """The scene of a job. Raises UserError `scene.bad`, `dataset.picture`."""
+    files = scene_input.scene_files(ctx)
+    scene = runtime.open_scene(files, ctx.device)
+    for note in scene.notes:
+        ctx.warn("checkpoint.damaged", note)
+    name = f"The scene '{scene.record.name}'" if scene.record.name else "The scene"
+    records = tuple(one for one in scene.cameras if one.split == "train" and one.image)
+    if not records:
+        raise UserError(
+            "scene.bad",
+            f"{name} was not learnt from pictures, so there is nothing that an instruction could change.",
+            hint="Edit a scene that maquette reconstruct has written; a sculpted object is sculpted again.",
+        )
+    if not isinstance(scene.field, GridScene):
+        raise UserError(
+            "scene.bad",
+            f"{name} has a field of mip-NeRF, which cannot be edited.",
+            hint="Reconstruct it with --field grid.",
+        )
+    photographs = []
+    held = 0
+    for record in records:
+        yield LOADING
+        photographs.append(scene_pictures.load(files, record, scene.record.reduce))
+        held += 2 * photographs[-1].pixels.nbytes
+        if held > _MOST_BYTES:
+            raise UserError(
+                "scene.bad",
+                f"The pictures of the scene take more than {_MOST_BYTES >> 30} GiB of memory.",
+                hint="Reconstruct it with --reduce 2 or more.",
+            )
+    return Source(files, scene, scene.field, records, tuple(photographs))

@@ -1,0 +1,158 @@
+"""The views of a scene while they are edited: what the model sees of each, and what each has become."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...editing import put_back, warp
+from ...editing.working_size import resized, working_size
+from ...guidance.instruct_edit import InstructionEditor
+from ...rendering.grid_render import GridScene
+from ...rendering.posed import Posed
+from ...scenes import runtime
+from ...training.pixels import Picture
+from .. import base
+from .source import Source
+
+_LEAST_ALPHA = 0.05  # of a pixel that has a colour of its own
+
+
+class Views:
+    """V views. Small pictures [3, h, w] are opaque and have the size at which they are edited."""
+
+    def __init__(self, source: Source, editor: InstructionEditor, long_side: int, keep: bool) -> None:
+        """keep: whether what an edit leaves alone stays as it was."""
+        self._source, self._editor, self._keep = source, editor, keep
+        stride = editor.model.described.stride
+        self.cameras = [_small(one.camera, long_side, stride) for one in source.photographs]
+        self._small: dict[int, Tensor] = {}
+        self._seen: dict[int, tuple[Tensor, Tensor]] = {}
+        self._shapes: dict[int, warp.View] = {}
+        self.edited: dict[int, NDArray[np.uint8]] = {}
+        """what a view has become, u8 [H, W, 3 or 4]"""
+
+    def __len__(self) -> int:
+        return len(self.cameras)
+
+    def original(self, view: int) -> Tensor:
+        """The un-edited picture, [3, H, W]."""
+        pixels = self._source.photographs[view].over(self._source.background)
+        return _tensor(pixels, self._editor.model.device)
+
+    def small(self, view: int) -> Tensor:
+        """The un-edited picture at the size at which it is edited."""
+        if view not in self._small:
+            lens = self.cameras[view].lens
+            self._small[view] = resized(self.original(view), lens.width, lens.height)
+        return self._small[view]
+
+    def seen(self, view: int) -> tuple[Tensor, Tensor]:
+        """What the model knows of the un-edited picture: its condition [C, h, w], and its round trip."""
+        if view not in self._seen:
+            picture = self.small(view)[None]
+            self._seen[view] = self._editor.condition(picture)[0], self._editor.round_trip(picture)[0]
+        return self._seen[view]
+
+    def render(self, field: GridScene, view: int) -> Tensor:
+        """How a field looks from the view, over the background."""
+        record = self._source.scene.record
+        frame = runtime.look(_quick(field), self.cameras[view], record.near, record.far)
+        behind = 1.0 if record.background == "white" else 0.0
+        colours = frame.colours + (1 - frame.opacities[..., None]) * behind
+        return torch.from_numpy(colours).permute(2, 0, 1).to(self._editor.model.device).clamp(0, 1)
+
+    def take(self, view: int, edited: Tensor) -> None:
+        """An edit [3, h, w] becomes the view's picture."""
+        _, round_trip = self.seen(view)
+        found = put_back.put_back(self.original(view), edited, round_trip, everywhere=not self._keep)
+        self.put(view, self._with_alpha(view, found.colours))
+
+    def put(self, view: int, pixels: NDArray[np.uint8]) -> None:
+        """A picture that an edit has made before."""
+        self.edited[view] = pixels
+
+    def _with_alpha(self, view: int, colours: Tensor) -> NDArray[np.uint8]:
+        """Opaque colours [3, H, W] as a picture that is as transparent as the original."""
+        values = colours.permute(1, 2, 0).float().cpu().numpy()
+        original = self._source.photographs[view].pixels
+        if original.shape[2] == 3:
+            return runtime.to_u8(values)
+        alpha = original[..., 3:].astype(np.float32) / 255
+        behind = 1.0 if self._source.background == "white" else 0.0
+        straight = (values - (1 - alpha) * behind) / np.maximum(alpha, _LEAST_ALPHA)
+        straight = np.where(alpha < _LEAST_ALPHA, original[..., :3] / 255, straight)
+        return np.dstack([runtime.to_u8(straight), original[..., 3]])
+
+    def picture(self, view: int) -> Picture:
+        """What the field learns of an edited view."""
+        one = self._source.photographs[view]
+        return Picture(one.camera, self.edited[view], one.known)
+
+    # ---- views that follow ---------------------------------------------------------------------------------
+
+    def follow(
+        self, field: GridScene, others: Sequence[int], pause: Callable[[], base.Step]
+    ) -> base.Part[dict[int, Picture]]:
+        """What the field learns of views that nobody has edited: colours of the edited ones, where those show
+        the same points; the rest is left out.
+
+        field: whose depths say where points lie; the un-edited one.
+        """
+        sources = []
+        for view in sorted(self.edited):
+            sources.append((self._shape(field, view), self.colours(view)))
+            yield pause()
+        found = {}
+        for view in others:
+            shown = warp.warped(self._shape(field, view), sources)
+            found[view] = self._followed(view, shown)
+            yield pause()
+        return found
+
+    def _followed(self, view: int, shown: warp.Warped) -> Picture:
+        small = self.small(view)
+        known = torch.from_numpy(shown.known).to(small.device)
+        colours = torch.from_numpy(shown.colours).permute(2, 0, 1).to(small)
+        there = torch.where(known, colours, small)
+        found = put_back.put_back(self.original(view), there, small, everywhere=not self._keep)
+        one = self._source.photographs[view]
+        height, width = one.pixels.shape[:2]
+        seen = resized(known[None].to(small), width, height)[0].cpu().numpy() > 0.99
+        empty = np.isinf(self._shapes[view].depths)
+        nothing = resized(torch.from_numpy(empty[None].astype(np.float32)), width, height)[0].numpy() > 0.99
+        kept = seen | nothing
+        if one.known is not None:
+            kept &= one.known
+        return Picture(one.camera, self._with_alpha(view, found.colours), kept)
+
+    def colours(self, view: int) -> NDArray[np.float32]:
+        """The edited picture at the size at which it was edited, [h, w, 3]."""
+        one = replace(self._source.photographs[view], pixels=self.edited[view])
+        lens = self.cameras[view].lens
+        small = resized(_tensor(one.over(self._source.background), "cpu"), lens.width, lens.height)
+        return small.permute(1, 2, 0).numpy()
+
+    def _shape(self, field: GridScene, view: int) -> warp.View:
+        if view not in self._shapes:
+            record, camera = self._source.scene.record, self.cameras[view]
+            frame = runtime.look(_quick(field), camera, record.near, record.far)
+            self._shapes[view] = warp.View(camera, frame.depths)
+        return self._shapes[view]
+
+
+def _quick(field: GridScene) -> GridScene:
+    """The field seen with one ray a pixel."""
+    return replace(field, most=1)
+
+
+def _small(camera: Posed, long_side: int, stride: int) -> Posed:
+    lens = camera.lens
+    return replace(camera, lens=lens.resized(*working_size(lens.width, lens.height, long_side, stride)))
+
+
+def _tensor(pixels: NDArray[np.uint8], device: torch.device | str) -> Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1).float().to(device) / 255

@@ -1,0 +1,193 @@
+"""What is optimised: a field that learns, and between its steps views that are edited from what it shows."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from ...editing import plan as plans
+from ...editing import spread
+from ...editing.pace import Pace
+from ...guidance.instruct_edit import InstructionEditor, Strength
+from ...media import png
+from ...rendering.grid_render import GridScene
+from ...training import seeds
+from ...training.budget import Budget
+from ...training.pixels import Pixels
+from .. import base
+from .moments import Moments
+from .relearning import Relearner
+from .settings import Settings
+from .source import Source
+from .views import Views
+
+STAGE = "edit"
+
+
+class Work:
+    """Satisfies `loop.Task`; `before` goes between its steps. Files of the job are named by their digests."""
+
+    def __init__(
+        self,
+        chosen: Sequence[int],
+        original: GridScene,
+        views: Views,
+        editor: InstructionEditor,
+        settings: Settings,
+        learner: Relearner,
+        pixels: Pixels,
+        budget: Budget,
+        pace: Pace,
+        moments: Moments,
+        ctx: base.RunContext,
+    ) -> None:
+        """chosen: the views that are edited.  original: the field before, which stays as it is."""
+        assert ctx.keep is not None
+        assert ctx.kept is not None
+        self._views, self._learner, self._original = views, learner, original
+        self._chosen, self._editor, self._settings = chosen, editor, settings
+        self._pixels, self._moments = pixels, moments
+        self._budget, self._pace = budget, pace
+        self._seed, self._keep, self._kept = ctx.seed, ctx.keep, ctx.kept
+        self._plan = self._planned()
+        left = sorted(set(range(len(views))) - set(chosen))
+        joint = settings.preset == "joint"
+        self._followers = left if ctx.params.follow and joint else []
+        # Nothing is learnt of views before they are edited, nor of those that never are; the published way
+        # learns from the un-edited ones as well.
+        pixels.weigh(dict.fromkeys(range(len(views)) if joint else left, 0.0))
+        self.step = self.edits = self.calls = 0
+        self.passes: list[int] | None = None
+        """which are made, once that is known"""
+        self.files: dict[int, Path] = {}
+        """what each edited view has become"""
+        self.losses = learner.losses
+        self.snapshot: Callable[[int], base.Snapshot] | None = None
+
+    def _planned(self) -> plans.Plan:
+        chosen, settings = self._chosen, self._settings
+        last = self._editor.model.denoiser.train_timesteps
+        if settings.preset == "classic":
+            low, high = (round(level * last) for level in settings.levels)
+            return plans.Classic(chosen, self._seed, (low, high), settings.calls)
+        return plans.Joint(chosen, settings.tier.batch, last, settings.calls)
+
+    def advance(self, step: int) -> None:
+        """One step of the field."""
+        self._budget.begin()
+        self._learner.advance(step)
+        self._budget.hold()
+        self.step = step + 1
+
+    def before(self, step: int) -> base.Part[bool]:
+        """The edits that are due. True when the user has had enough in the middle of them."""
+        self._moments.passed(step, self._pace.share(step))
+        fresh = False
+        while (edit := self._plan.due(step, self._pace.share(step), self.edits)) is not None:
+            began = self._budget.so_far()
+            if (yield from self._edit(edit, step)):
+                return True
+            self._pace.editing += self._budget.so_far() - began
+            fresh = True
+            if isinstance(self._plan, plans.Joint) and self._plan.first_pass(self.edits):
+                self.passes = self._pace.affordable(self._plan.calls)
+                self._plan.keep(self.passes)
+        if fresh and self._followers:
+            began = self._budget.so_far()
+            yield from self._follow(step)
+            self._pace.editing += self._budget.so_far() - began
+        return False
+
+    def _edit(self, edit: plans.Edit, step: int) -> base.Part[bool]:
+        field = self._learner.scene()
+        strength = Strength(self._settings.text, self._settings.image, edit.top, edit.steps)
+        for views in self._alike(edit.views):
+            self._budget.begin()
+            starts = torch.stack([self._views.render(field, view) for view in views])
+            conditions = torch.stack([self._views.seen(view)[0] for view in views])
+            noise = [self._noise(edit, view) for view in views]
+            work = self._editor.edit(starts, conditions, strength, noise)
+            while True:
+                try:
+                    next(work)
+                except StopIteration as end:
+                    edited = end.value
+                    break
+                self._budget.hold()
+                if (yield self._paused(step)):
+                    return True
+                self._budget.begin()
+            for view, picture in zip(views, edited, strict=True):
+                self._views.take(view, picture)
+                self.files[view] = self._keep(png.write(self._views.edited[view]))
+            self._pixels.replace({view: self._views.picture(view) for view in views})
+            self._budget.hold()
+            self.calls += edit.steps * len(views)
+        self.edits = edit.number + 1
+        return False
+
+    def _follow(self, step: int) -> base.Part[None]:
+        self._budget.begin()
+        found = yield from self._views.follow(self._original, self._followers, lambda: self._paused(step))
+        self._pixels.replace(found)
+        self._budget.hold()
+
+    def _paused(self, step: int) -> base.Step:
+        return base.Step(step, self._budget.total(step), STAGE, state=self.state, snapshot=self.snapshot)
+
+    def _alike(self, views: tuple[int, ...]) -> list[list[int]]:
+        """The views in groups whose pictures have one size."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for view in views:
+            lens = self._views.cameras[view].lens
+            groups.setdefault((lens.width, lens.height), []).append(view)
+        return list(groups.values())
+
+    def _noise(self, edit: plans.Edit, view: int) -> torch.Generator:
+        return seeds.torch_generator(self._seed, f"edit {edit.number} {view}", self._editor.model.device)
+
+    # ---- checkpoints ---------------------------------------------------------------------------------------
+
+    def state(self) -> base.State:
+        """The field with what makes it learn, and the names of the edited pictures."""
+        state = self._learner.state()
+        values = {
+            "step": self.step,
+            "seconds": self._budget.so_far(),
+            "editing": self._pace.editing,
+            "expected": self._pace.expected,
+            "passes": self.passes,
+            "edits": self.edits,
+            "calls": self.calls,
+            "files": {str(view): file.name for view, file in self.files.items()},
+        }
+        return base.State(dict(state.tensors), {**state.values, **values, **self._moments.values()})
+
+    def rewind(self, state: base.State) -> None:
+        """The field alone: edits that were made stay."""
+        self._learner.rewind(state)
+        self.step = int(state.values["step"])
+
+    def restore(self, state: base.State) -> base.Part[None]:
+        """Goes on from a checkpoint."""
+        self._learner.restore(state)
+        values = state.values
+        self.step, self.edits, self.calls = (int(values[name]) for name in ("step", "edits", "calls"))
+        self._budget.spent = float(values["seconds"])
+        self._pace.editing, self._pace.expected = float(values["editing"]), float(values["expected"])
+        self.passes = values["passes"]
+        if self.passes is not None and isinstance(self._plan, plans.Joint):
+            self._plan.keep(self.passes)
+        self.files = {int(view): self._kept(name) for view, name in values["files"].items()}
+        for view, file in self.files.items():
+            self._views.put(view, png.read(file.read_bytes()))
+        self._pixels.replace({view: self._views.picture(view) for view in self.files})
+        self._moments.restore(values)
+        if self._followers and self.files:
+            yield from self._follow(self.step)
+
+
+def chosen(source: Source, settings: Settings) -> list[int]:
+    """Which views are edited, the first of them as the one to look from."""
+    poses = [one.camera.world_from_camera for one in source.photographs]
+    return spread.spread(poses, settings.views or len(poses))

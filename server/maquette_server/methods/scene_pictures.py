@@ -1,0 +1,51 @@
+"""The pictures that a scene was made from, as they lie in its folder."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets import base as datasets
+from ..datasets import pictures, reducing
+from ..rendering.posed import Posed
+from ..scenes import folder, runtime
+from ..scenes.files import SceneFiles
+from . import scene_input
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One picture with its camera, whose lens is that of the picture as it is."""
+
+    pixels: NDArray[np.uint8]  # [H, W, 3 or 4], straight alpha
+    camera: Posed
+    known: NDArray[np.bool_] | None  # [H, W], False where it is to be ignored
+
+    def over(self, background: str) -> NDArray[np.uint8]:
+        """Opaque, before "white" or "black", u8 [H, W, 3]."""
+        if self.pixels.shape[2] == 3:
+            return self.pixels
+        alpha = self.pixels[..., 3:].astype(np.float32) / 255
+        behind = 1.0 if background == "white" else 0.0
+        return runtime.to_u8(self.pixels[..., :3] / 255 * alpha + behind * (1 - alpha))
+
+
+def load(files: SceneFiles, record: folder.CameraRecord, reduce: int) -> Photograph:
+    """The picture of a camera, its sides divided by `reduce`. Raises UserError `scene.bad`,
+    `dataset.picture`.
+    """
+    camera = record.posed()
+    frame = datasets.Frame(
+        name=record.name or str(record.image),
+        image=files.place(record.image or ""),
+        world_from_camera=camera.world_from_camera,
+        lens=camera.lens,
+        mask=None if record.mask is None else files.place(record.mask),
+    )
+    picture = pictures.load(frame)
+    frame = scene_input.loaded(frame, (picture.shape[1], picture.shape[0]))
+    picture = reducing.reduced(picture, reduce)
+    known = pictures.load_mask(frame, reduce)
+    return Photograph(
+        picture, Posed(camera.world_from_camera, frame.lens.divided(reduce), camera.time), known
+    )

@@ -29,25 +29,28 @@ class View:
 
 @dataclass(frozen=True)
 class Warped:
-    """A target's colours as its sources have them."""
+    """What a target's sources have where the target looks."""
 
-    colours: NDArray[np.float32]  # [h, w, 3]; 0 where nothing is known
+    values: NDArray[np.float32]  # [h, w, C]; 0 where nothing is known
     known: NDArray[np.bool_]  # [h, w]
 
 
 def warped(target: View, sources: Sequence[tuple[View, NDArray[np.float32]]]) -> Warped:
-    """The target's picture put together of the sources' [h, w, 3]: the nearer a source's direction to the
-    target's own, the more it counts.
+    """The target's picture put together of the sources' [h, w, C], which are one or more: the nearer a
+    source's direction to the target's own, the more it counts.
     """
     height, width = target.depths.shape
-    total = np.zeros((height, width, 3))
+    channels = sources[0][1].shape[2]
+    total = np.zeros((height, width, channels))
     weight = np.zeros((height, width))
     seen = np.isfinite(target.depths)
     points = _points(target)[seen]
     eye = target.camera.world_from_camera[:3, 3]
-    for view, colours in nearest(target, sources):
+    for view, values in nearest(target, sources):
         where, share = _looked_up(view, points, eye)
-        found = [ndimage.map_coordinates(colours[..., k], where, order=1, mode="nearest") for k in range(3)]
+        found = [
+            ndimage.map_coordinates(values[..., k], where, order=1, mode="nearest") for k in range(channels)
+        ]
         total[seen] += np.stack(found, -1) * share[:, None]
         weight[seen] += share
     known = weight > 0

@@ -1,7 +1,7 @@
 """The views of a scene while they are edited: what the model sees of each, and what each has become."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,17 @@ from .. import base
 from .source import Source
 
 _LEAST_ALPHA = 0.05  # of a pixel that has a colour of its own
+# A view that leaves a point alone is doubted where so large a share of the others changed it: editors miss
+# things rather than change what was not meant.
+_VOTES, _LEFT_ALONE = 0.25, 0.5
+
+
+@dataclass(frozen=True)
+class Doubted:
+    """Where a view left alone what others changed, and what those show there."""
+
+    colours: NDArray[np.float32]  # [h, w, 3]
+    where: NDArray[np.bool_]  # [h, w]
 
 
 class Views:
@@ -34,6 +45,7 @@ class Views:
         self._shapes: dict[int, warp.View] = {}
         self.edited: dict[int, NDArray[np.uint8]] = {}
         """what a view has become, u8 [H, W, 3 or 4]"""
+        self._doubted: dict[int, Doubted] = {}
 
     def __len__(self) -> int:
         return len(self.cameras)
@@ -88,9 +100,51 @@ class Views:
         return np.dstack([runtime.to_u8(straight), original[..., 3]])
 
     def picture(self, view: int) -> Picture:
-        """What the field learns of an edited view."""
+        """What the field learns of an edited view: not what other views doubt."""
         one = self._source.photographs[view]
-        return Picture(one.camera, self.edited[view], one.known)
+        known = one.known
+        if view in self._doubted:
+            height, width = one.pixels.shape[:2]
+            doubted = torch.from_numpy(self._doubted[view].where[None].astype(np.float32))
+            sure = resized(doubted, width, height)[0].numpy() < 0.5
+            known = sure if known is None else known & sure
+        return Picture(one.camera, self.edited[view], known)
+
+    # ---- views that disagree -------------------------------------------------------------------------------
+
+    def compare(self, field: GridScene, pause: Callable[[], base.Step]) -> base.Part[None]:
+        """Finds where edited views left alone what others changed.
+
+        field: whose depths say where points lie; the un-edited one.
+        """
+        told = {}
+        for view in sorted(self.edited):
+            colours = self.colours(view)
+            share = put_back.change(colours, _array(self.small(view)))
+            told[view] = np.dstack([colours * share[..., None], share])
+            self._shape(field, view)
+            yield pause()
+        self._doubted = {}
+        for view in told:
+            others = [(self._shapes[other], values) for other, values in told.items() if other != view]
+            if not others:
+                continue
+            shown = warp.warped(self._shapes[view], others)
+            votes = shown.values[..., 3]
+            where = shown.known & (votes > _VOTES) & (told[view][..., 3] < _LEFT_ALONE)
+            if where.any():
+                colours = shown.values[..., :3] / np.maximum(votes, np.float32(1e-6))[..., None]
+                self._doubted[view] = Doubted(colours.astype(np.float32), where)
+            yield pause()
+
+    def start(self, field: GridScene, view: int) -> Tensor:
+        """What an edit of the view starts from: how the field looks, or what others show where they doubt."""
+        render = self.render(field, view)
+        doubted = self._doubted.get(view)
+        if doubted is None:
+            return render
+        colours = torch.from_numpy(doubted.colours).permute(2, 0, 1).to(render)
+        return torch.where(torch.from_numpy(doubted.where).to(render.device), colours.clamp(0, 1), render)
 
     # ---- views that follow ---------------------------------------------------------------------------------
 
@@ -116,7 +170,7 @@ class Views:
     def _followed(self, view: int, shown: warp.Warped) -> Picture:
         small = self.small(view)
         known = torch.from_numpy(shown.known).to(small.device)
-        colours = torch.from_numpy(shown.colours).permute(2, 0, 1).to(small)
+        colours = torch.from_numpy(shown.values).permute(2, 0, 1).to(small)
         there = torch.where(known, colours, small)
         found = put_back.put_back(self.original(view), there, small, everywhere=not self._keep)
         one = self._source.photographs[view]
@@ -152,6 +206,11 @@ def _quick(field: GridScene) -> GridScene:
 def _small(camera: Posed, long_side: int, stride: int) -> Posed:
     lens = camera.lens
     return replace(camera, lens=lens.resized(*working_size(lens.width, lens.height, long_side, stride)))
+
+
+def _array(picture: Tensor) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = picture.permute(1, 2, 0).cpu().numpy()
+    return found
 
 
 def _tensor(pixels: NDArray[np.uint8], device: torch.device | str) -> Tensor:

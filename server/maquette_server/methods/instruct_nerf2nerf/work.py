@@ -92,9 +92,9 @@ class Work:
             if isinstance(self._plan, plans.Joint) and self._plan.first_pass(self.edits):
                 self.passes = self._pace.affordable(self._plan.calls)
                 self._plan.keep(self.passes)
-        if fresh and self._followers:
+        if fresh and isinstance(self._plan, plans.Joint):
             began = self._budget.so_far()
-            yield from self._follow(step)
+            yield from self._agree(step)
             self._pace.editing += self._budget.so_far() - began
         return False
 
@@ -103,7 +103,7 @@ class Work:
         strength = Strength(self._settings.text, self._settings.image, edit.top, edit.steps)
         for views in self._alike(edit.views):
             self._budget.begin()
-            starts = torch.stack([self._views.render(field, view) for view in views])
+            starts = torch.stack([self._views.start(field, view) for view in views])
             conditions = torch.stack([self._views.seen(view)[0] for view in views])
             noise = [self._noise(edit, view) for view in views]
             work = self._editor.edit(starts, conditions, strength, noise)
@@ -126,10 +126,14 @@ class Work:
         self.edits = edit.number + 1
         return False
 
-    def _follow(self, step: int) -> base.Part[None]:
+    def _agree(self, step: int) -> base.Part[None]:
+        """After a pass: what views disagree about is not learnt, and views that are not edited follow."""
         self._budget.begin()
-        found = yield from self._views.follow(self._original, self._followers, lambda: self._paused(step))
-        self._pixels.replace(found)
+        yield from self._views.compare(self._original, lambda: self._paused(step))
+        self._pixels.replace({view: self._views.picture(view) for view in self.files})
+        if self._followers:
+            found = yield from self._views.follow(self._original, self._followers, lambda: self._paused(step))
+            self._pixels.replace(found)
         self._budget.hold()
 
     def _paused(self, step: int) -> base.Step:
@@ -183,8 +187,8 @@ class Work:
             self._views.put(view, png.read(file.read_bytes()))
         self._pixels.replace({view: self._views.picture(view) for view in self.files})
         self._moments.restore(values)
-        if self._followers and self.files:
-            yield from self._follow(self.step)
+        if self.files and isinstance(self._plan, plans.Joint):
+            yield from self._agree(self.step)
 
 
 def chosen(source: Source, settings: Settings) -> list[int]:

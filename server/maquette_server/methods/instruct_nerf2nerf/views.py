@@ -133,8 +133,8 @@ class Views:
             votes = shown.values[..., 3]
             where = shown.known & (votes > _VOTES) & (told[view][..., 3] < _LEFT_ALONE)
             if where.any():
-                colours = shown.values[..., :3] / np.maximum(votes, np.float32(1e-6))[..., None]
-                self._doubted[view] = Doubted(colours.astype(np.float32), where)
+                meant = shown.values[..., :3] / np.maximum(votes, np.float32(1e-6))[..., None]
+                self._doubted[view] = Doubted(meant.astype(np.float32), where)
             yield pause()
 
     def start(self, field: GridScene, view: int) -> Tensor:

@@ -1,6 +1,5 @@
 """A figure of guided methods: whether an object has the colour that its prompt names."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..baking import pauses
 from ..cameras import sampling
-from ..metrics import colour_names
+from ..metrics import colour_names, named_colours
 from ..rendering import textured_mesh
 
 NO_PIXEL = "no pixel of the preview's views is filled by the object"
@@ -20,13 +19,13 @@ def of(seen: textured_mesh.TexturedMesh, prompt: str, why: dict[str, str]) -> pa
 
     why: takes the reason where the share cannot be said.
     """
-    named = [name for name in colour_names.NAMES if re.search(rf"\b{name}\b", prompt.lower())]
-    if len(named) != 1:
+    named = named_colours.the_one_named(prompt)
+    if named is None:
         return {}
     colours = (yield from pixels(seen)) / 255
     if not len(colours):
         why["named_colour"] = NO_PIXEL
-    return {"named_colour": {named[0]: colour_names.share(colours, named[0]) if len(colours) else None}}
+    return {"named_colour": {named: colour_names.share(colours, named) if len(colours) else None}}
 
 
 def pixels(seen: textured_mesh.TexturedMesh) -> pauses.Pausing[NDArray[np.uint8]]:

@@ -12,8 +12,14 @@ from ...scenes import runtime
 from ...training import budget as budgets
 from ...training import loop
 from .. import base
-from . import EditParams, moments, outputs, relearning, settings, source, work
+from . import EditParams, moments, outputs, relearning, settings, source, trial, work
+from . import figures as measures
 from .views import Views
+
+_NOTHING = (
+    "The instruction changed hardly anything: say it in other words, raise the guidance or lower that of the "
+    "picture; a trial shows several of both at once."
+)
 
 
 def run(ctx: base.RunContext) -> base.Run:
@@ -34,6 +40,9 @@ def run(ctx: base.RunContext) -> base.Run:
         model, params.prompt, shared=params.together and params.preset == "joint" and chosen.tier.batch > 1
     )
     views = Views(given, editor, chosen.long_side, params.keep)
+    if params.trial:
+        ctx.timer.stage("try")
+        return (yield from trial.run(ctx, given, views, editor, chosen))
     original = runtime.open_scene(given.files, device).field
     assert isinstance(original, GridScene)
     perceptual = _perceptual(ctx, params, chosen.tier)
@@ -60,6 +69,10 @@ def run(ctx: base.RunContext) -> base.Run:
     items = outputs.scene(ctx, given, learner.weights(), done, task.files, taken.kept)
     shown = chosen_views[:4]
     items.append(base.Item("scene", "preview.png", _sheet(views, original, learner.scene(), shown)))
+    seen = yield from measures.look(given, original, learner.scene())
+    found = measures.of(seen, params.prompt, given.transparent)
+    if measures.nothing_changed(found):
+        ctx.warn("edit.nothing", _NOTHING)
     figures = {
         "steps": done,
         "optimisation_seconds": round(budget.spent, 3),
@@ -72,6 +85,7 @@ def run(ctx: base.RunContext) -> base.Run:
         "loss": dict(learner.losses()),
         "moments": [one.step for one in taken.kept],
         "suggested_moment": choosing.suggested({one.step: one.movement for one in taken.kept}),
+        **found,
     }
     exact = device.type == "cpu" and chosen.seconds is None
     return base.Result(

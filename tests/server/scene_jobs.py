@@ -13,7 +13,7 @@ from maquette_server.datasets import opening
 from maquette_server.methods import base
 from maquette_server.methods.reconstruct import grid_learner, space
 from maquette_server.training import grid_training, occupancy_placing
-from maquette_wire import messages
+from maquette_wire import arrays, messages
 from maquette_wire.errors import UserError
 from painting_jobs import Stages
 
@@ -36,6 +36,8 @@ def context(
         array=_none,
         file=lambda ref: (store / ref.digest).read_bytes(),
         path=lambda ref: store / ref.digest,
+        keep=lambda data: _kept(store, data),
+        kept=lambda digest: store / digest,
         seed=options.pop("seed", 3),
         device="cpu",
         model=options.pop("model", _no_model),
@@ -44,6 +46,12 @@ def context(
         state=options.pop("state", None),
         params=METHODS[method].read_params(options),
     )
+
+
+def _kept(store: Path, data: bytes) -> Path:
+    place = store / arrays.digest_of(data)
+    place.write_bytes(data)
+    return place
 
 
 def _no_model(kind: str) -> Any:

@@ -184,7 +184,9 @@ class Views:
         return Picture(one.camera, self._with_alpha(view, found.colours), kept)
 
     def colours(self, view: int) -> NDArray[np.float32]:
-        """The edited picture at the size at which it was edited, [h, w, 3]."""
+        """The picture as it is by now, at the size at which it is edited, [h, w, 3]."""
+        if view not in self.edited:
+            return _array(self.small(view))
         one = replace(self._source.photographs[view], pixels=self.edited[view])
         lens = self.cameras[view].lens
         small = resized(_tensor(one.over(self._source.background), "cpu"), lens.width, lens.height)

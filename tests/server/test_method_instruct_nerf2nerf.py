@@ -1,0 +1,287 @@
+"""Facts about whole edits of a ball's scene, in this process: by random weights, and by the pocket editor."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import ball_captures
+import numpy as np
+import pytest
+import scene_jobs
+import tiny_models
+import torch
+from maquette_server.guidance import instruct_edit, loading
+from maquette_server.methods import base
+from maquette_server.methods.instruct_nerf2nerf import METHOD, relearning
+from maquette_server.scenes import folder, runtime
+from maquette_server.scenes.files import SceneFiles
+from maquette_wire.errors import UserError
+from PIL import Image
+
+NAME = METHOD.name
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    with pytest.MonkeyPatch.context() as patch:
+        scene_jobs.make_quick(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> loading.InstructEdit:
+    place = tiny_models.editor_like(tmp_path_factory.mktemp("model") / "tiny")
+    return loading.load(str(place), "cpu", "instruct_edit")
+
+
+@pytest.fixture(scope="module")
+def pocket() -> loading.InstructEdit:
+    return loading.load(str(tiny_models.POCKET_EDIT), "cpu", "instruct_edit")
+
+
+@pytest.fixture(scope="module")
+def ball(tmp_path_factory) -> Path:
+    """A scene of the ball, with transparency: 12 views, 9 of them learnt from."""
+    place = tmp_path_factory.mktemp("ball")
+    ball_captures.write(place / "data", 12)
+    made = scene_jobs.finish(
+        "reconstruct", scene_jobs.reconstruct(place / "data", place / "store", steps=150)
+    )
+    return scene_jobs.write(made, place / "scene")
+
+
+def job(scene: Path, place: Path, model: Any, **options: Any) -> base.RunContext:
+    def given(kind: str) -> Any:
+        if kind == "instruct_edit":
+            return model
+        raise UserError("model.not_found", f"No model of the kind {kind} was chosen.")
+
+    asked = {"prompt": "make it blue", "calls": 3, "views": 4, "lpips": "off"} | options
+    if not {"steps", "seconds"} & set(options):
+        asked["steps"] = 12
+    return scene_jobs.of_scene(NAME, scene, place / "store", model=given, **asked)
+
+
+def edited(scene: Path, place: Path, model: Any, watch=lambda step: None, **options: Any) -> base.Result:
+    return scene_jobs.finish(NAME, job(scene, place, model, **options), watch)
+
+
+def refusal(scene: Path, place: Path, model: Any, **options: Any) -> UserError:
+    with pytest.raises(UserError) as caught:
+        edited(scene, place, model, **options)
+    assert "\n" not in caught.value.line()
+    return caught.value
+
+
+def test_an_edit_is_a_scene_with_its_pictures_and_moments(ball, model, tmp_path):
+    result = edited(ball, tmp_path, model)
+    files = scene_jobs.files(result)
+    scene = scene_jobs.write(result, tmp_path / "edited")
+    opened = runtime.open_scene(SceneFiles.of_folder(scene))
+    before = runtime.open_scene(SceneFiles.of_folder(ball))
+    assert opened.record.parent == folder.Parent(id=before.record.id, name=before.record.name)
+    assert opened.record.id != before.record.id
+    assert opened.record.method == NAME
+    assert opened.record.step == 12
+    assert opened.cameras == before.cameras
+    for path in before_files(ball, "images"):
+        assert files[path] == (ball / path).read_bytes(), "an original was changed"
+    pictures = [path for path in files if path.startswith("edited/")]
+    assert len(pictures) == result.figures["edited_views"] == 4
+    stems = {Path(camera.image or "").stem for camera in before.cameras if camera.split == "train"}
+    assert {Path(path).stem for path in pictures} <= stems
+    for path in pictures:
+        with Image.open(next((ball / "images").glob(f"{Path(path).stem}.*"))) as original:
+            assert Image.open(io.BytesIO(files[path])).size == original.size
+    moments = opened.record.moments
+    assert moments[0] == 0
+    assert moments[-1] == 12
+    for step in moments:
+        assert files[folder.moment_path(step)]
+        assert Image.open(io.BytesIO(files[folder.moment_path(step, "view.png")])).size == (32, 32)
+    assert files[folder.moment_path(12)] == files[folder.checkpoint_path(12)]
+    assert Image.open(io.BytesIO(files["preview.png"])).width == 4 * 32
+
+
+def before_files(scene: Path, sub: str) -> list[str]:
+    return [f"{sub}/{path.name}" for path in sorted((scene / sub).iterdir())]
+
+
+def test_the_first_moment_is_the_scene_as_it_was(ball, model, tmp_path):
+    scene = scene_jobs.write(edited(ball, tmp_path, model), tmp_path / "edited")
+    first = (scene / folder.moment_path(0)).read_bytes()
+    newest = max((ball / "checkpoints").iterdir())
+    assert first == (newest / "field.safetensors").read_bytes()
+
+
+def test_an_edited_scene_is_edited_again_and_evaluated(ball, model, tmp_path):
+    first = scene_jobs.write(edited(ball, tmp_path / "1", model), tmp_path / "first")
+    again = edited(first, tmp_path / "2", model, prompt="make it red", steps=4)
+    record = json.loads(scene_jobs.files(again)["scene.json"])
+    assert record["parent"]["name"] == "make it blue"
+    evaluated = scene_jobs.finish(
+        "evaluate", scene_jobs.of_scene("evaluate", first, tmp_path / "evaluated", split="test")
+    )
+    assert evaluated.figures["psnr"] > 5
+
+
+def test_going_on_from_a_checkpoint_changes_no_bit(ball, model, tmp_path):
+    whole = edited(ball, tmp_path, model, steps=14, views=3)
+    for stop in (("edit", 0), ("edit", 5), ("edit", 12)):
+        states: list[base.State] = []
+
+        def watch(step: base.Step, stop=stop, states=states) -> bool | None:
+            if (step.stage, step.step) == stop and step.state is not None and len(states) < 6:
+                states.append(step.state())
+            return None
+
+        edited(ball, tmp_path, model, watch, steps=14, views=3)
+        assert states
+        resumed = edited(ball, tmp_path, model, steps=14, views=3, state=states[-1])
+        assert scene_jobs.files(resumed) == scene_jobs.files(whole), stop
+
+
+def test_stopping_keeps_what_there_is(ball, model, tmp_path):
+    result = edited(ball, tmp_path, model, lambda step: step.stage == "edit" and step.step >= 3)
+    assert result.figures["steps"] < 12
+    assert runtime.open_scene(SceneFiles.of_folder(scene_jobs.write(result, tmp_path / "scene")))
+
+
+def test_stopping_in_the_middle_of_the_first_edit_gives_the_scene_as_it_was(ball, model, tmp_path):
+    result = edited(ball, tmp_path, model, lambda step: step.stage == "edit")
+    assert result.figures["steps"] == 0
+    assert result.figures["edited_views"] == 0
+    newest = max((ball / "checkpoints").iterdir())
+    expected = (newest / "field.safetensors").read_bytes()
+    assert scene_jobs.files(result)[folder.checkpoint_path(0)] == expected
+
+
+def test_a_snapshot_is_a_scene(ball, model, tmp_path):
+    taken: list[base.Snapshot] = []
+
+    def watch(step: base.Step) -> None:
+        if step.step == 6 and step.snapshot is not None and not taken:
+            taken.append(step.snapshot(16))
+
+    edited(ball, tmp_path, model, watch)
+    assert max(taken[0].preview.shape[:2]) <= 16
+    names = {item.name for item in taken[0].items}
+    assert {"scene.json", "cameras.json"} <= names
+
+
+def test_the_published_way_learns_from_all_pictures(ball, model, tmp_path):
+    result = edited(ball, tmp_path, model, preset="classic", views=None, steps=25)
+    assert result.figures["edits"] == 3
+    assert result.figures["edited_views"] == 3
+    assert result.preset == "classic"
+
+
+def test_a_trial_is_one_sheet(ball, model, tmp_path):
+    result = edited(ball, tmp_path, model, trial=True)
+    sheet = Image.open(io.BytesIO(scene_jobs.files(result)["try.png"]))
+    assert sheet.width > 3 * 3 * 100
+    assert len(result.figures["tried"]) == 9
+    assert all(0 <= share <= 1 for one in result.figures["tried"] for share in one["changed"])
+
+
+def test_an_editor_that_changes_nothing_is_told_of(ball, model, tmp_path, monkeypatch):
+    def unchanged(self, starts, conditions, strength, generators):
+        yield
+        return torch.stack([self.round_trip(one[None])[0] for one in starts])
+
+    monkeypatch.setattr(instruct_edit.InstructionEditor, "edit", unchanged)
+    monkeypatch.setattr(instruct_edit.InstructionEditor, "round_trip", lambda self, pictures: pictures)
+    warnings: list[tuple[str, str]] = []
+    result = edited(ball, tmp_path, model, warnings=warnings, steps=6)
+    assert "edit.nothing" in [code for code, _ in warnings]
+    assert result.figures["changed"] < 0.005
+    assert result.figures["psnr_outside"] > 30
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"prompt": "  "}, "prompt.empty", "empty"),
+        ({"steps": 3, "seconds": 3.0}, "params.bad", "both"),
+        ({"lpips": "on"}, "lpips.missing", "LPIPS"),
+    ],
+)
+def test_bad_settings_are_refused(ball, model, tmp_path, change, code, words):
+    found = refusal(ball, tmp_path, model, **change)
+    assert found.code == code
+    assert words in found.sentence
+
+
+def test_a_scene_without_pictures_is_refused(ball, model, tmp_path):
+    scene = copied(ball, tmp_path / "sculpted")
+    rows = json.loads((scene / "cameras.json").read_text())
+    for row in rows["frames"]:
+        row["image"] = None
+    (scene / "cameras.json").write_text(json.dumps(rows))
+    found = refusal(scene, tmp_path, model)
+    assert found.code == "scene.bad"
+    assert "not learnt from pictures" in found.sentence
+
+
+def test_a_scene_of_another_format_is_refused(ball, model, tmp_path):
+    scene = copied(ball, tmp_path / "newer")
+    record = json.loads((scene / "scene.json").read_text())
+    (scene / "scene.json").write_text(json.dumps(record | {"format": 9}))
+    assert "format 9" in refusal(scene, tmp_path, model).sentence
+
+
+def test_a_field_of_mip_nerf_is_refused(model, tmp_path):
+    ball_captures.write(tmp_path / "data", 6)
+    made = scene_jobs.finish(
+        "reconstruct",
+        scene_jobs.reconstruct(tmp_path / "data", tmp_path / "made", field="mip", preset="small", steps=1),
+    )
+    found = refusal(scene_jobs.write(made, tmp_path / "scene"), tmp_path, model)
+    assert found.hint == "Reconstruct it with --field grid."
+
+
+def test_one_view_is_enough(model, tmp_path):
+    ball_captures.write(tmp_path / "data", 2, held=9)
+    made = scene_jobs.finish(
+        "reconstruct", scene_jobs.reconstruct(tmp_path / "data", tmp_path / "made", steps=5)
+    )
+    scene = scene_jobs.write(made, tmp_path / "scene")
+    result = edited(scene, tmp_path, model, views=1, steps=4)
+    assert result.figures["edited_views"] == 1
+
+
+def test_the_pictures_own_codes_and_the_cameras_stay(tmp_path, model):
+    ball_captures.write(tmp_path / "data", 8)
+    made = scene_jobs.finish(
+        "reconstruct",
+        scene_jobs.reconstruct(tmp_path / "data", tmp_path / "made", steps=40, appearance=True),
+    )
+    scene = scene_jobs.write(made, tmp_path / "scene")
+    before = runtime.open_scene(SceneFiles.of_folder(scene)).field
+    after = runtime.open_scene(
+        SceneFiles.of_folder(scene_jobs.write(edited(scene, tmp_path, model), tmp_path / "edited"))
+    ).field
+    assert torch.equal(before.field.appearance, after.field.appearance)  # type: ignore[attr-defined]
+    assert not torch.equal(before.field.grid.table, after.field.grid.table)  # type: ignore[attr-defined]
+
+
+def copied(scene: Path, target: Path) -> Path:
+    return Path(shutil.copytree(scene, target))
+
+
+def test_the_pocket_editor_makes_the_ball_blue_from_every_side(ball, pocket, tmp_path, monkeypatch):
+    monkeypatch.setattr(relearning, "_TABLE_RATE", 1e-2)
+    result = edited(ball, tmp_path, pocket, steps=160, views=5, calls=8)
+    moved = result.figures["moved_towards"]["blue"]
+    assert len(moved) == 3
+    assert min(moved) > 5
+    assert np.mean(moved) > 10
+    assert result.figures["psnr_outside"] > 25
+
+
+def test_what_the_model_does_not_know_is_told(ball, pocket, tmp_path):
+    warnings: list[tuple[str, str]] = []
+    edited(ball, tmp_path, pocket, prompt="make it zorbly", steps=1, views=1, warnings=warnings)
+    assert ("prompt.unknown", 'The model does not know "zorbly"; it goes by the other words.') in warnings

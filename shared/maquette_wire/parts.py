@@ -191,6 +191,8 @@ class SceneInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     scene: Id | None = None
     """id of the job"""
     files: Annotated[tuple[SceneFile, ...], msgspec.Meta(max_length=20_000)] = ()
+    moment: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """step of a moment of an edited scene; None: as it ended"""
 
 
 Input = (

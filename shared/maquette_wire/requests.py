@@ -121,6 +121,8 @@ class View(Message, frozen=True):
     height: Annotated[int, msgspec.Meta(ge=1, le=1448)]
     time: float = 0.0
     """of a moving scene, in its own unit"""
+    moment: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """step of a moment of an edited scene; None: as it is"""
     depth: bool = False
     deadline_ms: Annotated[int, msgspec.Meta(ge=10, le=60_000)] = 2000
     """dropped unanswered work is answered by Refused after this long"""

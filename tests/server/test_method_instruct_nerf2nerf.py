@@ -285,3 +285,45 @@ def test_what_the_model_does_not_know_is_told(ball, pocket, tmp_path):
     warnings: list[tuple[str, str]] = []
     edited(ball, tmp_path, pocket, prompt="make it zorbly", steps=1, views=1, warnings=warnings)
     assert ("prompt.unknown", 'The model does not know "zorbly"; it goes by the other words.') in warnings
+
+
+def test_a_moment_renders_and_another_edit_begins_there(ball, model, tmp_path):
+    scene = scene_jobs.write(edited(ball, tmp_path, model), tmp_path / "edited")
+    files = SceneFiles.of_folder(scene)
+    steps = runtime.open_scene(files).record.moments
+    camera = runtime.open_scene(files).cameras[0].posed()
+    before = runtime.open_scene(SceneFiles.of_folder(ball)).render(camera).over("white")
+    first = runtime.open_scene(files.at(0))
+    assert np.array_equal(first.render(camera).over("white"), before)
+    assert first.step == 0
+    assert runtime.open_scene(files.at(steps[1])).step == steps[1]
+    last = runtime.open_scene(files).render(camera).over("white")
+    assert np.array_equal(runtime.open_scene(files.at(12)).render(camera).over("white"), last)
+    with pytest.raises(UserError, match="has no moment 5000") as caught:
+        files.at(5000)
+    assert caught.value.hint == f"Its moments are {', '.join(map(str, steps))}."
+    with pytest.raises(UserError) as caught:
+        SceneFiles.of_folder(ball).at(3)
+    assert caught.value.hint == "Only edited scenes have moments."
+
+
+def test_a_second_edit_keeps_to_what_the_first_made(ball, model, tmp_path, monkeypatch):
+    """Its editor changes nothing, so its pictures are renders of the first edit and not the photographs."""
+    scene = scene_jobs.write(edited(ball, tmp_path, model), tmp_path / "edited")
+
+    def unchanged(self, starts, conditions, strength, generators):
+        yield
+        return torch.stack([self.round_trip(one[None])[0] for one in starts])
+
+    monkeypatch.setattr(instruct_edit.InstructionEditor, "edit", unchanged)
+    monkeypatch.setattr(instruct_edit.InstructionEditor, "round_trip", lambda self, pictures: pictures)
+    result = edited(scene, tmp_path / "again", model, steps=2, views=1)
+    files = scene_jobs.files(result)
+    name = next(path for path in files if path.startswith("edited/"))
+    opened = runtime.open_scene(SceneFiles.of_folder(scene))
+    camera = next(one for one in opened.cameras if Path(one.image or "").stem == Path(name).stem)
+    made = np.asarray(Image.open(io.BytesIO(files[name])).convert("RGBA"))
+    seen = opened.render(camera.posed()).straight()
+    inside = made[..., 3] > 250
+    assert np.median(np.abs(made[inside][:, :3].astype(int) - seen[inside][:, :3])) == 0
+    assert files[f"images/{Path(camera.image or '').name}"] == (scene / str(camera.image)).read_bytes()

@@ -58,13 +58,19 @@ def data_set(dataset: "DataSet", blobs: Blobs) -> tuple[messages.Input, messages
     return cameras, messages.ImagesInput(images=images, masks=masks)
 
 
-def scene(folder: Path, blobs: Blobs, pictures: bool) -> messages.SceneInput:
-    """The files of a scene's folder, with its pictures or without. Raises UserError `scene.bad`."""
+def scene(folder: Path, blobs: Blobs, pictures: bool, moment: int | None = None) -> messages.SceneInput:
+    """The files of a scene's folder, with its pictures or without; of moments only the one that is asked for.
+
+    Raises UserError `scene.bad`.
+    """
     from ..scenes.files import SceneFiles
 
+    found = SceneFiles.of_folder(folder).at(moment)
     files = []
-    for path, place in SceneFiles.of_folder(folder).places.items():
-        if pictures or not path.startswith(("images/", "masks/", "edited/")):
+    for path, place in found.places.items():
+        if path.startswith(("moments/", "edited/")):
+            continue
+        if pictures or not path.startswith(("images/", "masks/")):
             kept = _kept(place, f"'{path}' of the scene", "scene.bad", blobs)
             files.append(messages.SceneFile(path=path, file=kept))
     return messages.SceneInput(files=tuple(files))

@@ -41,7 +41,7 @@ def edit(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the field.")] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Seconds of editing and learning instead; 300 on a CPU.")
+        float | None, typer.Option(help="Seconds of editing and learning instead; 240 on a CPU.")
     ] = None,
     guidance: Annotated[float | None, typer.Option(help="How closely the instruction is followed.")] = None,
     image_guidance: Annotated[
@@ -69,6 +69,7 @@ def edit(
     model: Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier edit in --out.")] = False,
     seed: launch.Seed = 0,
+    moment: launch.Moment = None,
     device: launch.Device = "",
     server: launch.Server = "",
     as_json: launch.Json = False,
@@ -82,7 +83,7 @@ def edit(
     launch.check(place, server, device)
     outputs.check_free(place, "instruct_nerf2nerf", overwrite)
     blobs: captures.Blobs = {}
-    inputs = (captures.scene(scene, blobs, pictures=True),)
+    inputs = (captures.scene(scene, blobs, pictures=True, moment=moment),)
     params = {
         "prompt": prompt,
         "preset": preset.value,

@@ -24,6 +24,7 @@ def export(
     faces: Annotated[
         int | None, typer.Option(help="Faces, at most; the grid becomes coarser until they are so few.")
     ] = None,
+    moment: launch.Moment = None,
     device: launch.Device = "",
     server: launch.Server = "",
     as_json: launch.Json = False,
@@ -39,7 +40,7 @@ def export(
     place = file_outputs.beside(target)
     launch.check(place, server, device)
     blobs: captures.Blobs = {}
-    inputs = (captures.scene(scene, blobs, pictures=False),)
+    inputs = (captures.scene(scene, blobs, pictures=False, moment=moment),)
     launch.run(
         place,
         "export",

@@ -16,6 +16,7 @@ Server = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a progress bar.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; without --server only.")]
+Moment = Annotated[int | None, typer.Option(help="Step of a moment of an edited scene.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1)]
 
 

@@ -46,6 +46,7 @@ def render(
     fps: Annotated[float | None, typer.Option(help="Pictures a second, of a film.")] = None,
     depth: Annotated[bool, typer.Option(help="Depth too: EXR files, or FILE.depth.mp4.")] = False,
     transparent: Annotated[bool, typer.Option(help="Keep transparency in pictures.")] = False,
+    moment: launch.Moment = None,
     device: launch.Device = "",
     server: launch.Server = "",
     as_json: launch.Json = False,
@@ -65,7 +66,7 @@ def render(
     params |= {"transparent": transparent, "video": film}
     params["width"], params["height"] = _size(size)
     blobs: captures.Blobs = {}
-    inputs: tuple[messages.Input, ...] = (captures.scene(scene, blobs, pictures=False),)
+    inputs: tuple[messages.Input, ...] = (captures.scene(scene, blobs, pictures=False, moment=moment),)
     named = _PATH.fullmatch(cameras)
     if named:
         params["path"], params["frames"] = named[1], int(named[2]) if named[2] else None
@@ -104,6 +105,7 @@ def evaluate(
     lpips: Annotated[
         Lpips, typer.Option(help="LPIPS: if its weights are configured, always, or never.")
     ] = Lpips.auto,
+    moment: launch.Moment = None,
     device: launch.Device = "",
     server: launch.Server = "",
     as_json: launch.Json = False,
@@ -115,7 +117,7 @@ def evaluate(
     place = file_outputs.beside(target)
     launch.check(place, server, device)
     blobs: captures.Blobs = {}
-    inputs = (captures.scene(scene, blobs, pictures=True),)
+    inputs = (captures.scene(scene, blobs, pictures=True, moment=moment),)
     launch.run(
         place,
         "evaluate",

@@ -17,7 +17,12 @@ from . import worker_messages as wire
 from .executor import Executor, Worker
 
 MAX_WAITING = 16  # pictures of one owner
-_OF_A_FIELD = ("scene.json", "cameras.json", "checkpoints/")  # not the pictures that it was made from
+_OF_A_FIELD = (
+    "scene.json",
+    "cameras.json",
+    "checkpoints/",
+    "moments/",
+)  # not the pictures that it was made from
 
 
 @dataclass(frozen=True)

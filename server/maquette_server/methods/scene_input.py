@@ -102,9 +102,9 @@ def lens_of(camera: messages.Camera) -> lens.Lens:
 
 
 def scene_files(ctx: base.RunContext) -> SceneFiles:
-    """The scene of a job."""
+    """The scene of a job, at the moment that was asked for. Raises UserError `scene.bad`."""
     given: messages.SceneInput = ctx.inputs["scene"]
-    return SceneFiles({one.path: _path(ctx, one.file) for one in given.files})
+    return SceneFiles({one.path: _path(ctx, one.file) for one in given.files}).at(given.moment)
 
 
 def loaded(frame: datasets.Frame, size: tuple[int, int]) -> datasets.Frame:

@@ -6,6 +6,7 @@ from pathlib import Path
 from maquette_wire.errors import UserError
 
 MAX_FILE = 2 << 30  # bytes
+_WEIGHTS = "/field.safetensors"
 
 
 class SceneFiles:
@@ -54,6 +55,26 @@ class SceneFiles:
                 f"'{path}' of the {self.called} cannot be read: {error.strerror}.",
                 hint=_AGAIN,
             ) from error
+
+    def at(self, moment: int | None) -> "SceneFiles":
+        """The scene as it was at a moment of its edit, by its step; None: as it is. Raises UserError
+        `scene.bad`.
+        """
+        if moment is None:
+            return self
+        kept = {int(path.split("/")[1]): path for path in self.below("moments") if path.endswith(_WEIGHTS)}
+        if moment not in kept:
+            steps = ", ".join(map(str, sorted(kept)))
+            raise UserError(
+                "scene.bad",
+                f"The {self.called} has no moment {moment}.",
+                hint=f"Its moments are {steps}." if kept else "Only edited scenes have moments.",
+            )
+        places = {path: place for path, place in self.places.items() if not path.startswith("checkpoints/")}
+        places[f"checkpoints/{moment:07d}{_WEIGHTS}"] = self.places[kept[moment]]
+        found = SceneFiles(places)
+        found.called = self.called
+        return found
 
     def below(self, folder: str) -> list[str]:
         """Paths of the files below a folder, sorted."""

@@ -56,6 +56,8 @@ class Scene:
     cameras: tuple[folder.CameraRecord, ...]
     field: seen.Field
     notes: tuple[str, ...] = ()
+    step: int = 0
+    """of the weights"""
 
     def tiles(self, camera: Posed) -> Generator[None, None, Frame]:
         """Renders a camera: pauses after each tile, and gives the picture."""
@@ -159,7 +161,8 @@ def open_scene(files: SceneFiles, device: torch.device | str = "cpu") -> Scene:
         notes = [
             f"'{one}' cannot be read ({why}); the one before it is used." for one, why in reasons.items()
         ]
-        return Scene(record, cameras, field, tuple(notes))
+        step = path.split("/")[1]
+        return Scene(record, cameras, field, tuple(notes), int(step) if step.isdigit() else record.step)
     if not reasons:
         raise _bad(files, "it holds no checkpoint")
     newest = next(iter(reasons.values()))

@@ -42,7 +42,7 @@ class FieldViews:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._key: tuple[wire.Field, str] | None = None
+        self._key: tuple[wire.Field, int | None, str] | None = None
         self._scene: runtime.Scene | None = None
         self._pace: float | None = None
         """seconds of a ray, as last measured"""
@@ -57,7 +57,7 @@ class FieldViews:
         Raises UserError `view.late`, `input.bad`, `blob.missing`, `scene.bad`.
         """
         pose = _pose(view)
-        scene = self._open(what, store, device)
+        scene = self._open(what, view.moment, store, device)
         yield
         lens = _lens(view)
         allowed = share * (deadline - self._clock())
@@ -71,20 +71,20 @@ class FieldViews:
             if frame is not None:
                 return frame.straight(), frame.depths
 
-    def _open(self, what: wire.Field, store: Path, device: str) -> runtime.Scene:
-        if self._scene is None or self._key != (what, device):
+    def _open(self, what: wire.Field, moment: int | None, store: Path, device: str) -> runtime.Scene:
+        if self._scene is None or self._key != (what, moment, device):
             before = None if self._scene is None else self._scene.record.field
             self._key = self._scene = None  # its memory is needed for the next one
             places = {one.path: blobs.path_of(store, one.file.digest) for one in what.files}
             for one in what.files:
                 if not places[one.path].is_file():
                     raise blobs.missing(one.file.digest)
-            scene = runtime.open_scene(SceneFiles(places), device)
+            scene = runtime.open_scene(SceneFiles(places).at(moment), device)
             scene = replace(scene, field=scene.field.draft())
             if before != scene.record.field:
                 self._pace = None
                 self._warm_up(scene)
-            self._key, self._scene = (what, device), scene
+            self._key, self._scene = (what, moment, device), scene
         return self._scene
 
     def _warm_up(self, scene: runtime.Scene) -> None:

@@ -100,7 +100,7 @@ def export(ctx: base.RunContext, scene: runtime.Scene) -> base.Run:
         "uv": atlas.source,
         "charts": atlas.chart_count,
         "scene": scene.record.id,
-        "scene_step": scene.record.step,
+        "scene_step": scene.step,
     }
     return base.Result(
         items,

@@ -11,7 +11,7 @@ from msgspec import Meta
 from ...guidance import loading
 from . import EditParams
 
-SECONDS = 300.0  # on a CPU, when nothing is said
+SECONDS = 240.0  # on a CPU, when nothing is said: with loading and looking at the result five minutes
 STEPS = {"joint": 4000, "classic": 15_000}  # on a GPU
 VIEWS = 24  # on a CPU
 _GIB = 1 << 30

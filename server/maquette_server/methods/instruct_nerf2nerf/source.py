@@ -1,13 +1,19 @@
-"""The scene that is edited: its field, its training cameras and their pictures."""
+"""The scene that is edited: its field, its training cameras and their pictures.
 
-from dataclasses import dataclass
+What an edit keeps to are the photographs; of a scene that was edited before, renders of it stand for them, so
+that an edit goes on from the one before.
+"""
 
+from dataclasses import dataclass, replace
+
+import numpy as np
 from maquette_wire.errors import UserError
 
 from ...rendering.grid_render import GridScene
 from ...scenes import folder, runtime
 from ...scenes.files import SceneFiles
 from .. import base, scene_input, scene_pictures
+from . import METHOD
 
 LOADING = base.Step(0, 0, "load")
 _MOST_BYTES = 16 << 30  # of pictures in memory, the edited ones beside the originals
@@ -58,7 +64,10 @@ def load(ctx: base.RunContext) -> base.Part[Source]:
     held = 0
     for record in records:
         yield LOADING
-        photographs.append(scene_pictures.load(files, record, scene.record.reduce))
+        photograph = scene_pictures.load(files, record, scene.record.reduce)
+        if scene.record.method == METHOD.name:
+            photograph = yield from _as_it_is(scene, photograph)
+        photographs.append(photograph)
         held += 2 * photographs[-1].pixels.nbytes
         if held > _MOST_BYTES:
             raise UserError(
@@ -67,3 +76,14 @@ def load(ctx: base.RunContext) -> base.Part[Source]:
                 hint="Reconstruct it with --reduce 2 or more.",
             )
     return Source(files, scene, scene.field, records, tuple(photographs))
+
+
+def _as_it_is(
+    scene: runtime.Scene, photograph: scene_pictures.Photograph
+) -> base.Part[scene_pictures.Photograph]:
+    """How the scene looks where a photograph was taken, as transparent as that."""
+    frame = yield from base.telling(scene.tiles(photograph.camera), LOADING)
+    pixels = frame.over(scene.record.background)
+    if photograph.pixels.shape[2] == 4:
+        pixels = np.dstack([frame.straight()[..., :3], photograph.pixels[..., 3]])
+    return replace(photograph, pixels=pixels)

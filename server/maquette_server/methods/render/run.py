@@ -48,7 +48,7 @@ def run(ctx: base.RunContext) -> base.Run:
         "megapixels": round(megapixels, 4),
         "seconds_per_megapixel": round(seconds / megapixels, 3),
         "scene": scene.record.id,
-        "scene_step": scene.record.step,
+        "scene_step": scene.step,
     }
     return base.Result(items, figures, backends={"field": str(scene.record.field["type"])})
 

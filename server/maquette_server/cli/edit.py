@@ -60,6 +60,12 @@ def edit(
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Views not edited take over what others show.")
     ] = True,
+    agree: Annotated[
+        bool, typer.Option("--agree/--no-agree", help="Doubt views that leave alone what others change.")
+    ] = True,
+    anneal: Annotated[
+        bool, typer.Option("--anneal/--no-anneal", help="Let the noise fall from pass to pass.")
+    ] = True,
     keep: Annotated[
         bool, typer.Option("--keep/--no-keep", help="What the edit leaves alone stays as it was.")
     ] = True,
@@ -97,6 +103,8 @@ def edit(
         "views": views,
         "together": together,
         "follow": follow,
+        "agree": agree,
+        "anneal": anneal,
         "keep": keep,
         "lpips": lpips.value,
         "trial": trial,

@@ -15,6 +15,7 @@ from ...training import seeds
 from ...training.budget import Budget
 from ...training.pixels import Pixels
 from .. import base
+from . import EditParams
 from .moments import Moments
 from .relearning import Relearner
 from .settings import Settings
@@ -48,6 +49,7 @@ class Work:
         self._chosen, self._editor, self._settings = chosen, editor, settings
         self._pixels, self._moments = pixels, moments
         self._budget, self._pace = budget, pace
+        self._params: EditParams = ctx.params
         self._seed, self._keep, self._kept = ctx.seed, ctx.keep, ctx.kept
         self._plan = self._planned()
         left = sorted(set(range(len(views))) - set(chosen))
@@ -70,7 +72,8 @@ class Work:
         if settings.preset == "classic":
             low, high = (round(level * last) for level in settings.levels)
             return plans.Classic(chosen, self._seed, (low, high), settings.calls)
-        return plans.Joint(chosen, settings.tier.batch, last, settings.calls)
+        levels = plans.LEVELS if self._params.anneal else plans.LEVELS[:1] * len(plans.LEVELS)
+        return plans.Joint(chosen, settings.tier.batch, last, settings.calls, levels)
 
     def advance(self, step: int) -> None:
         """One step of the field."""
@@ -129,8 +132,9 @@ class Work:
     def _agree(self, step: int) -> base.Part[None]:
         """After a pass: what views disagree about is not learnt, and views that are not edited follow."""
         self._budget.begin()
-        yield from self._views.compare(self._original, lambda: self._paused(step))
-        self._pixels.replace({view: self._views.picture(view) for view in self.files})
+        if self._params.agree:
+            yield from self._views.compare(self._original, lambda: self._paused(step))
+            self._pixels.replace({view: self._views.picture(view) for view in self.files})
         if self._followers:
             found = yield from self._views.follow(self._original, self._followers, lambda: self._paused(step))
             self._pixels.replace(found)

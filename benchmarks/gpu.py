@@ -1,6 +1,7 @@
 """Every CUDA path there is, checked and timed: rasterisers, hash grid, texture lookups, the diffusion model
 in half precision (denoiser, distillation step, autoencoder, text), a painting step and a whole short job;
-scenes: how soon lego is good, mip-NeRF's rays a second; a sculpting step in its parts and a whole such job.
+scenes: how soon lego is good, mip-NeRF's rays a second; edited pictures and a whole edit; a sculpting step in
+its parts and a whole such job.
 
 nvdiffrast and tiny-cuda-nn stand beside ours where they are installed or can be built (`cuda/builds.py`).
 
@@ -18,10 +19,20 @@ from collections.abc import Callable, Sequence
 import torch
 
 from benchmarks import frame
-from benchmarks.cuda import builds, clock, diffusion, hash_grids, painting, rasterisers, scenes, sculpting
+from benchmarks.cuda import (
+    builds,
+    clock,
+    diffusion,
+    editing,
+    hash_grids,
+    painting,
+    rasterisers,
+    scenes,
+    sculpting,
+)
 from benchmarks.cuda.sizes import REAL, REHEARSAL, Sizes
 
-TITLE = "CUDA: rasterisers, hash grid, scenes, diffusion model, painting, sculpting"
+TITLE = "CUDA: rasterisers, hash grid, scenes, diffusion model, painting, editing, sculpting"
 SECONDS = 540.0  # of everything; the rest of ten minutes is for starting and writing
 BUILDING = 280.0  # of that at most for building what was given as source
 LEAST = 10.0  # s left, with which no further part is begun
@@ -43,6 +54,9 @@ PARTS: list[Part] = [
     diffusion.text,
     painting.painting,
     painting.bake,
+    editing.precision,
+    editing.pictures,
+    editing.whole,
     sculpting.step,
     sculpting.whole,
 ]

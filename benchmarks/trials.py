@@ -18,6 +18,7 @@ from maquette_server.methods.reconstruct import space as spaces
 from maquette_server.metrics import picture_errors
 from maquette_server.rendering.posed import Posed
 from maquette_server.scenes import runtime
+from maquette_server.training import budget
 from numpy.typing import NDArray
 
 from benchmarks import captures
@@ -119,7 +120,7 @@ def learn(
     """
     warm_up(make)
     wait()
-    clock = learning.Budget(None, seconds)
+    clock = budget.Budget(None, seconds)
     clock.begin()
     learner = make(clock.share)
     waiting = sorted(mark for mark in set(marks) if mark < seconds)

@@ -33,7 +33,9 @@ class Bench:
     def model(self) -> loading.TextToImage:
         """A model with random weights."""
         with tempfile.TemporaryDirectory() as folder:
-            return random_model(Path(folder), self.sizes)
+            return loading.load(
+                str(random_model(Path(folder), self.sizes)), self.sizes.device, "text_to_image"
+            )
 
     def wait(self) -> None:
         """Until the device has done what it was given."""
@@ -208,8 +210,8 @@ def _random(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def random_model(folder: Path, sizes: Sizes) -> loading.TextToImage:
-    """A checkpoint of these sizes with random weights, in diffusers format, loaded as any other."""
+def random_model(folder: Path, sizes: Sizes, *, editor: bool = False) -> Path:
+    """A checkpoint of these sizes with random weights, in diffusers format: one that paints, or an editor."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
@@ -221,7 +223,7 @@ def random_model(folder: Path, sizes: Sizes) -> loading.TextToImage:
     torch.manual_seed(0)
     with torch.device(sizes.device):
         parts = {
-            "unet": UNet2DConditionModel(**sizes.unet),
+            "unet": UNet2DConditionModel(in_channels=8 if editor else 4, **sizes.unet),
             "vae": AutoencoderKL(latent_channels=4, scaling_factor=0.18215, **sizes.vae),
             "text_encoder": CLIPTextModel(CLIPTextConfig(max_position_embeddings=77, **tokens, **sizes.text)),
         }
@@ -237,6 +239,7 @@ def random_model(folder: Path, sizes: Sizes) -> loading.TextToImage:
     tokenizer = folder / "tokenizer" / "tokenizer_config.json"
     settings = json.loads(tokenizer.read_text(encoding="utf-8"))
     tokenizer.write_text(json.dumps(settings | {"model_max_length": 77, "max_length": 77}), encoding="utf-8")
+    like = config.POCKET_EDIT if editor else config.POCKET
     for name in ("latent_rgb.json", "model_index.json"):
-        (folder / name).write_bytes((config.POCKET / name).read_bytes())
-    return loading.load(str(folder), sizes.device, "text_to_image")
+        (folder / name).write_bytes((like / name).read_bytes())
+    return folder

@@ -42,6 +42,7 @@ CODES: dict[str, str] = {
     "mesh.unwrap": "No UV map could be made for the mesh.",
     "method.unknown": "The server does not know the method.",
     "model.bad": "The model folder cannot be used.",
+    "model.changed": "The job has begun with another model.",
     "model.incomplete": "The model folder lacks files.",
     "model.not_found": "There is no such model.",
     "model.pickle": "The model holds pickled weights, which are never loaded.",

@@ -327,3 +327,36 @@ def test_a_second_edit_keeps_to_what_the_first_made(ball, model, tmp_path, monke
     inside = made[..., 3] > 250
     assert np.median(np.abs(made[inside][:, :3].astype(int) - seen[inside][:, :3])) == 0
     assert files[f"images/{Path(camera.image or '').name}"] == (scene / str(camera.image)).read_bytes()
+
+
+def test_another_model_does_not_go_on(ball, model, tmp_path):
+    states: list[base.State] = []
+
+    def watch(step: base.Step) -> None:
+        if step.step == 2 and step.state is not None and not states:
+            states.append(step.state())
+
+    edited(ball, tmp_path, model, watch, steps=4, views=1)
+    other = loading.load(str(tiny_models.editor_like(tmp_path / "other", seed=1)), "cpu", "instruct_edit")
+    assert refusal(ball, tmp_path, other, steps=4, views=1, state=states[0]).code == "model.changed"
+
+
+def test_with_too_little_memory_fewer_views_are_edited_at_once(ball, model, tmp_path, monkeypatch):
+    """Of a batch of four, halves fit."""
+    own = instruct_edit.InstructionEditor.edit
+    sizes: list[int] = []
+
+    def limited(self, starts, conditions, strength, generators):
+        sizes.append(len(starts))
+        if len(starts) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return (yield from own(self, starts, conditions, strength, generators))
+
+    monkeypatch.setattr(instruct_edit.InstructionEditor, "edit", limited)
+    warnings: list[tuple[str, str]] = []
+    result = edited(ball, tmp_path, model, warnings=warnings, steps=4)
+    assert result.figures["edited_views"] == 4
+    assert sizes[:3] == [4, 2, 2]
+    assert max(sizes[1:]) == 2
+    told = [sentence for code, sentence in warnings if code == "memory.tier"]
+    assert told == ["There is too little memory to edit 4 views at once; from here on there are 2."]

@@ -25,15 +25,22 @@ def pocket_like(folder: Path) -> Path:
     return _write(folder, levels=3, tokens=32, prediction="v_prediction", side=8)
 
 
-def editor_like(folder: Path, prediction: str = "epsilon") -> Path:
+def editor_like(folder: Path, prediction: str = "epsilon", seed: int = 0) -> Path:
     """An instruction editor: f = 4, 32 tokens, 4 channels and 4 more of a picture, latent side 8."""
-    return _write(folder, levels=3, tokens=32, prediction=prediction, side=8, pictures=True)
+    return _write(folder, levels=3, tokens=32, prediction=prediction, side=8, pictures=True, seed=seed)
 
 
 def _write(
-    folder: Path, *, levels: int, tokens: int, prediction: str, side: int, pictures: bool = False
+    folder: Path,
+    *,
+    levels: int,
+    tokens: int,
+    prediction: str,
+    side: int,
+    pictures: bool = False,
+    seed: int = 0,
 ) -> Path:
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     blocks = ("DownEncoderBlock2D",) * levels, ("UpDecoderBlock2D",) * levels
     vae = AutoencoderKL(
         down_block_types=blocks[0],

@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from maquette_wire.errors import UserError
 
 from ...editing import plan as plans
 from ...editing import spread
 from ...editing.pace import Pace
 from ...guidance.instruct_edit import InstructionEditor, Strength
 from ...media import png
+from ...model_folders import weights
 from ...rendering.grid_render import GridScene
 from ...training import seeds
 from ...training.budget import Budget
@@ -50,6 +52,9 @@ class Work:
         self._pixels, self._moments = pixels, moments
         self._budget, self._pace = budget, pace
         self._params: EditParams = ctx.params
+        self._model = weights.digest(editor.model.described.path)
+        self._warn = ctx.warn
+        self._most = settings.tier.batch  # views that are edited at once
         self._seed, self._keep, self._kept = ctx.seed, ctx.keep, ctx.kept
         self._plan = self._planned()
         left = sorted(set(range(len(views))) - set(chosen))
@@ -104,29 +109,56 @@ class Work:
     def _edit(self, edit: plans.Edit, step: int) -> base.Part[bool]:
         field = self._learner.scene()
         strength = Strength(self._settings.text, self._settings.image, edit.top, edit.steps)
-        for views in self._alike(edit.views):
-            self._budget.begin()
-            starts = torch.stack([self._views.start(field, view) for view in views])
-            conditions = torch.stack([self._views.seen(view)[0] for view in views])
-            noise = [self._noise(edit, view) for view in views]
-            work = self._editor.edit(starts, conditions, strength, noise)
-            while True:
-                try:
-                    next(work)
-                except StopIteration as end:
-                    edited = end.value
-                    break
-                self._budget.hold()
-                if (yield self._paused(step)):
+        waiting = self._alike(edit.views)
+        while waiting:
+            views = waiting.pop(0)
+            try:
+                if (yield from self._edit_these(edit, views, field, strength, step)):
                     return True
-                self._budget.begin()
-            for view, picture in zip(views, edited, strict=True):
-                self._views.take(view, picture)
-                self.files[view] = self._keep(png.write(self._views.edited[view]))
-            self._pixels.replace({view: self._views.picture(view) for view in views})
-            self._budget.hold()
-            self.calls += edit.steps * len(views)
+            except torch.OutOfMemoryError:
+                if len(views) == 1:
+                    raise
+                self._budget.hold()
+                self._step_down(len(views))
+                waiting = [views[: self._most], views[self._most :], *waiting]
+            else:
+                self.calls += edit.steps * len(views)
         self.edits = edit.number + 1
+        return False
+
+    def _step_down(self, tried: int) -> None:
+        """Half as many views at once as were tried, from here on."""
+        self._most = (tried + 1) // 2
+        torch.cuda.empty_cache()
+        self._warn(
+            "memory.tier",
+            f"There is too little memory to edit {tried} views at once; from here on there are {self._most}.",
+        )
+
+    def _edit_these(
+        self, edit: plans.Edit, views: list[int], field: GridScene, strength: Strength, step: int
+    ) -> base.Part[bool]:
+        """Edits views of one size and hands them to the field. True when the user has had enough."""
+        self._budget.begin()
+        starts = torch.stack([self._views.start(field, view) for view in views])
+        conditions = torch.stack([self._views.seen(view)[0] for view in views])
+        noise = [self._noise(edit, view) for view in views]
+        work = self._editor.edit(starts, conditions, strength, noise)
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                edited = end.value
+                break
+            self._budget.hold()
+            if (yield self._paused(step)):
+                return True
+            self._budget.begin()
+        for view, picture in zip(views, edited, strict=True):
+            self._views.take(view, picture)
+            self.files[view] = self._keep(png.write(self._views.edited[view]))
+        self._pixels.replace({view: self._views.picture(view) for view in views})
+        self._budget.hold()
         return False
 
     def _agree(self, step: int) -> base.Part[None]:
@@ -144,12 +176,16 @@ class Work:
         return base.Step(step, self._budget.total(step), STAGE, state=self.state, snapshot=self.snapshot)
 
     def _alike(self, views: tuple[int, ...]) -> list[list[int]]:
-        """The views in groups whose pictures have one size."""
+        """The views in groups whose pictures have one size, as large as there is memory for."""
         groups: dict[tuple[int, int], list[int]] = {}
         for view in views:
             lens = self._views.cameras[view].lens
             groups.setdefault((lens.width, lens.height), []).append(view)
-        return list(groups.values())
+        return [
+            group[first : first + self._most]
+            for group in groups.values()
+            for first in range(0, len(group), self._most)
+        ]
 
     def _noise(self, edit: plans.Edit, view: int) -> torch.Generator:
         return seeds.torch_generator(self._seed, f"edit {edit.number} {view}", self._editor.model.device)
@@ -161,6 +197,7 @@ class Work:
         state = self._learner.state()
         values = {
             "step": self.step,
+            "model": self._model,
             "seconds": self._budget.so_far(),
             "editing": self._pace.editing,
             "expected": self._pace.expected,
@@ -177,9 +214,15 @@ class Work:
         self.step = int(state.values["step"])
 
     def restore(self, state: base.State) -> base.Part[None]:
-        """Goes on from a checkpoint."""
-        self._learner.restore(state)
+        """Goes on from a checkpoint. Raises UserError `model.changed` when another model edited before."""
         values = state.values
+        if values["model"] != self._model:
+            raise UserError(
+                "model.changed",
+                "Until now another model has edited this scene; its edits and this one's would not agree.",
+                hint="Choose the model that it began with, or start the edit anew.",
+            )
+        self._learner.restore(state)
         self.step, self.edits, self.calls = (int(values[name]) for name in ("step", "edits", "calls"))
         self._budget.spent = float(values["seconds"])
         self._pace.editing, self._pace.expected = float(values["editing"]), float(values["expected"])

@@ -6,7 +6,8 @@ Empty (HEADER, FOLDER, NOTES, and of its radiance field SCENE and what follows) 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ NOTES = "maquette_notes"
 SCENE = "maquette_scene"  # id of the job whose result is the radiance field of the capture, on the server
 SCENE_ID = "maquette_scene_id"  # what the field's own scene.json calls it
 SCENE_TOLD = "maquette_scene_told"  # JSON: settings and report of that job
+VERSIONS = "maquette_versions"  # JSON: all fields that the capture has had, see `Version`
+MOMENT = "maquette_moment"  # step of the moment of the field that is shown; absent: as the edit ended
 
 NAME = "maquette_picture"  # path of the picture below FOLDER
 ORDER = "maquette_order"  # number of the frame in its file
@@ -32,6 +35,50 @@ TERM = "maquette_"  # and the name of a term of the distortion, such as maquette
 ENTRY = "maquette_entry"  # JSON: the frame as it stands in the file
 
 UNEVEN = 1e-4  # of the scale: what single precision leaves of three equal numbers that were turned
+
+
+@dataclass(frozen=True)
+class Version:
+    """A field that a capture has or had."""
+
+    job: str  # whose result it is
+    name: str  # what was asked for
+    moments: tuple[int, ...]  # steps of its moments; none unless it is an edit
+
+
+def versions(empty: bpy.types.Object) -> list[Version]:
+    """The fields of a capture, oldest first; none where they cannot be read."""
+    try:
+        rows = json.loads(str(empty.get(VERSIONS, "[]")))
+        return [Version(str(job), str(name), tuple(map(int, moments))) for job, name, moments in rows]
+    except (ValueError, TypeError):
+        return []
+
+
+def set_versions(empty: bpy.types.Object, kept: Sequence[Version]) -> None:
+    """Writes them."""
+    empty[VERSIONS] = json.dumps([[one.job, one.name, list(one.moments)] for one in kept])
+
+
+def version(empty: bpy.types.Object) -> Version | None:
+    """The field that the capture has now."""
+    return next((one for one in versions(empty) if one.job == empty.get(SCENE)), None)
+
+
+def moment(empty: bpy.types.Object) -> int | None:
+    """Step of the moment that is shown; None: the field as it ended."""
+    found = empty.get(MOMENT)
+    return None if found is None else int(found)
+
+
+def show_moment(empty: bpy.types.Object, number: int) -> None:
+    """Shows a moment of the version by its number; the last one is the field as it ended."""
+    found = version(empty)
+    moments = found.moments if found is not None else ()
+    if number >= len(moments) - 1:
+        empty.pop(MOMENT, None)
+    else:
+        empty[MOMENT] = moments[number]
 
 
 def is_capture(thing: bpy.types.Object | None) -> bool:

@@ -14,7 +14,7 @@ def draw(
 ) -> None:
     """From top to bottom, in the order in which it is used."""
     empty = captures.chosen(context)
-    _capture(layout, context, settings, empty)
+    capture(layout, context, settings, empty)
     reconstruct.draw(layout, settings.reconstruct)
     layout.prop(settings, "seed")
     header, body = layout.panel("maquette_reconstruct_advanced", default_closed=True)
@@ -26,7 +26,7 @@ def draw(
     text = f"Reconstruct “{empty.name}”" if empty is not None else "Reconstruct"
     button.operator("maquette.reconstruct", text=text, icon="OUTLINER_OB_VOLUME")
     if empty is not None and (empty.get(captures.SCENE) or live.live):
-        _field(layout, live)
+        field(layout, live)
     elif empty is not None and any(_is_learnt(row) for row in live.jobs):
         _live(layout, live)
 
@@ -35,7 +35,7 @@ def _is_learnt(row: props.MAQUETTE_PG_job) -> bool:
     return row.method == "reconstruct" and (row.has_result or row.stage == "learn")
 
 
-def _capture(
+def capture(
     layout: bpy.types.UILayout,
     context: bpy.types.Context,
     settings: props.MAQUETTE_PG_scene,
@@ -53,7 +53,8 @@ def _capture(
         rows.sentence(layout, "Blender renders the pictures.", "RENDER_STILL")
 
 
-def _field(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:
+def field(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:
+    """What can be done with a field."""
     _live(layout, live)
     row = layout.row(align=True)
     row.operator("maquette.render_views", text="Render Views...", icon="RENDER_RESULT")

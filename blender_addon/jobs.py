@@ -11,6 +11,9 @@ from . import records
 from .wire import messages
 
 PAINT = "latent_paint"
+EDIT = "instruct_nerf2nerf"
+FIELDS = ("reconstruct", EDIT)
+"""methods whose results are the field of a capture"""
 WANTED: dict[str, tuple[str, ...]] = {
     PAINT: ("texture", "uv"),
     "reconstruct": ("scene",),
@@ -19,8 +22,10 @@ WANTED: dict[str, tuple[str, ...]] = {
     "latent_nerf": ("scene",),
 }
 """roles of results that are fetched, by method; a result that lacks one is none"""
-BESIDE = {"latent_nerf": ("mesh", "uv", "texture")}
-"""roles that are fetched where there are such: what was stopped early has a field, and no surface yet"""
+BESIDE = {"latent_nerf": ("mesh", "uv", "texture"), EDIT: ("scene", "images")}
+"""roles that are fetched where there are such: what was stopped early has a field, and no surface yet; trials
+of edits have a sheet, and no scene
+"""
 SEEN = "preview.png"
 OF_A_SCENE = frozenset({SEEN, "scene.json"})
 """of a scene only a picture and its description are fetched: all else of it is used on the server"""

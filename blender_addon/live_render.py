@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import axes, camera_models, captures, session, view_frames
+from . import axes, camera_models, captures, jobs, session, view_frames
 from .apply import live_view
 from .collect import cameras, paths
 from .wire import errors
@@ -28,6 +28,7 @@ class Sight:
     """What a picture depends on."""
 
     scene: str
+    moment: int | None
     world_from_camera: Rows
     pinhole: camera_models.Pinhole
     changes: int
@@ -35,7 +36,7 @@ class Sight:
     def is_like(self, other: "Sight") -> bool:
         """Whether single precision may be all the difference."""
         poses = (np.array(self.world_from_camera), np.array(other.world_from_camera))
-        same = (self.scene, self.changes) == (other.scene, other.changes)
+        same = (self.scene, self.moment, self.changes) == (other.scene, other.moment, other.changes)
         return same and camera_models.is_same_pose(*poses) and self.pinhole.is_near(other.pinhole)
 
 
@@ -102,15 +103,24 @@ def withdraw() -> None:
 
 
 def scene_of(story: session.Session, empty: bpy.types.Object) -> tuple[str, int]:
-    """The newest field of a capture: id of its job and how often it has changed; "" when there is none."""
-    uid = empty.maquette.uid
+    """The field of a capture that is to be seen: id of its job and how often it has changed; "" when there is
+    none. One that still changes comes first, then a result that is not applied yet, then the chosen version.
+    """
+    uid, known = empty.maquette.uid, {one.job for one in captures.versions(empty)}
     for job in reversed(story.jobs.values()):
-        ours = job.method == "reconstruct" and job.record["target"]["uid"] == uid
-        if ours and job.state in {"succeeded", "fetching"}:
+        ours = job.method in jobs.FIELDS and job.record["target"]["uid"] == uid
+        if ours and job.state in {"succeeded", "fetching"} and _is_field(job):
+            if job.job_id in known:
+                break
             return job.job_id, -1
         if ours and not job.finished and job.request_id in _changes:
             return job.job_id, _changes[job.request_id]
     return str(empty.get(captures.SCENE, "")), -1
+
+
+def _is_field(job: jobs.Job) -> bool:
+    """Whether what it gave can be looked at; a trial of an edit cannot."""
+    return not job.items or any(item.role == "scene" for item in job.items)
 
 
 def snapshot(request_id: str) -> None:
@@ -170,13 +180,14 @@ def _ask(story: session.Session, scene: bpy.types.Scene, now: float) -> None:
     pose = captures.scene_from_blender(empty) @ np.array(camera.matrix_world, np.float64)
     lens, _ = cameras.lens_of(scene, camera)
     rows = axes.matrix_rows(camera_models.pose(pose, camera.name))
-    sight = Sight(job_id, rows, lens.pinhole, changes)
+    moment = captures.moment(empty) if job_id == empty.get(captures.SCENE) else None
+    sight = Sight(job_id, moment, rows, lens.pinhole, changes)
     drawn = _state.drawn[1] if _state.drawn is not None and _state.drawn[0].is_like(sight) else 0
     long = view_frames.next_size(drawn, _state.rate)
     if not long:
         return
     frame = view_frames.frame_of(lens.pinhole, long)
-    request_id = story.view(job_id, rows, frame.fov_y, frame.width, frame.height, DEADLINE_MS)
+    request_id = story.view(job_id, rows, frame.fov_y, frame.width, frame.height, DEADLINE_MS, moment=moment)
     _state.asked = _Asked(request_id, sight, long, camera.name, frame, now)
 
 

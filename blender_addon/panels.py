@@ -5,7 +5,7 @@ Nothing here needs the bundled libraries, so that their absence can be told.
 
 import bpy
 
-from . import captures, field_panel, front_arrow, props, rows, sculpt_panel, thumbnails
+from . import captures, edit_panel, field_panel, front_arrow, props, rows, sculpt_panel, thumbnails
 from .methods import latent_nerf, latent_paint
 
 TAB = front_arrow.TAB
@@ -72,6 +72,8 @@ class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
         elif settings.mode == "SCULPT":
             front_arrow.show()
             _sculpt(layout, context, live, settings)
+        elif settings.mode == "EDIT":
+            edit_panel.draw(layout, context, live, settings)
         else:
             field_panel.draw(layout, context, live, settings)
         for row in live.jobs:

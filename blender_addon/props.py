@@ -16,7 +16,7 @@ from bpy.props import (
 )
 
 from . import captures
-from .methods import latent_nerf, latent_paint, reconstruct
+from .methods import instruct_nerf2nerf, latent_nerf, latent_paint, reconstruct
 
 CONNECTIONS = [
     ("OFF", "Not connected", "No server is spoken to"),
@@ -52,6 +52,13 @@ class MAQUETTE_PG_object(bpy.types.PropertyGroup):
     lock: BoolProperty(
         name="Lock", description="Keep a sculpted object to the very surface of this solid of the sketch"
     )
+    moment: IntProperty(
+        name="Moment",
+        description="Which moment of its edit the field of a capture shows: 0 is before, the last its end",
+        min=0,
+        max=23,
+        update=lambda own, _: captures.show_moment(own.id_data, own.moment),
+    )
     before: CollectionProperty(
         name="Before", description="What the material slots showed before", type=MAQUETTE_PG_slot
     )
@@ -70,6 +77,7 @@ class MAQUETTE_PG_scene(bpy.types.PropertyGroup):
             ("PAINT", "Paint", "Paint a mesh with words", "BRUSH_DATA", 0),
             ("SCULPT", "Sculpt", "Grow an object from a rough sketch and words", "SCULPTMODE_HLT", 2),
             ("RECONSTRUCT", "Reconstruct", "Learn a radiance field from pictures", "OUTLINER_OB_VOLUME", 1),
+            ("EDIT", "Edit Scene", "Change a radiance field by an instruction", "SHADERFX", 3),
         ],
         default="PAINT",
     )
@@ -83,6 +91,11 @@ class MAQUETTE_PG_scene(bpy.types.PropertyGroup):
         name="Reconstruct",
         description="Settings of the reconstruction",
         type=reconstruct.MAQUETTE_PG_reconstruct,
+    )
+    instruct_nerf2nerf: PointerProperty(
+        name="Edit Scene",
+        description="Settings of editing",
+        type=instruct_nerf2nerf.MAQUETTE_PG_instruct_nerf2nerf,
     )
     sketch: PointerProperty(
         name="Sketch",
@@ -180,6 +193,7 @@ CLASSES = (
     latent_paint.MAQUETTE_PG_latent_paint,
     latent_nerf.MAQUETTE_PG_latent_nerf,
     reconstruct.MAQUETTE_PG_reconstruct,
+    instruct_nerf2nerf.MAQUETTE_PG_instruct_nerf2nerf,
     MAQUETTE_PG_scene,
     MAQUETTE_PG_model,
     MAQUETTE_PG_job,

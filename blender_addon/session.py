@@ -188,17 +188,27 @@ class Session:
         job.asked = False
 
     def view(
-        self, scene: str, camera: messages.Matrix, fov_y: float, width: int, height: int, deadline_ms: int
+        self,
+        scene: str,
+        camera: messages.Matrix,
+        fov_y: float,
+        width: int,
+        height: int,
+        deadline_ms: int,
+        moment: int | None = None,
     ) -> str:
         """Asks what a camera sees of a job's scene; ViewArrived or ViewFailed follows with the id returned.
 
         camera: world_from_camera in the coordinates of the scene. fov_y: radians. A newer request replaces
-        the older one, which is not answered then. Raises UserError without a connection.
+        the older one, which is not answered then. moment: of an edited scene. Raises UserError without a
+        connection.
         """
         if self._client is None or self.state != "READY":
             raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
         link = self._client.link
-        self._view = link.view(VIEW, scene, camera, fov_y, width, height, deadline_ms=deadline_ms)
+        self._view = link.view(
+            VIEW, scene, camera, fov_y, width, height, moment=moment, deadline_ms=deadline_ms
+        )
         return self._view
 
     def follow_preview(self, max_px: int) -> None:

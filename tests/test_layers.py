@@ -120,9 +120,11 @@ ADDON: dict[str, set[str]] = {
     "front_arrow": {"axes"},
     "rows": {"props", "thumbnails"},
     "field_panel": {"captures", "props", "rows", "methods"},
+    "edit_panel": {"captures", "field_panel", "props", "rows", "methods"},
     "sculpt_panel": {"props", "rows", "methods", "solids"},
     "panels": {
         "front_arrow",
+        "edit_panel",
         "field_panel",
         "sculpt_panel",
         "rows",
@@ -132,7 +134,7 @@ ADDON: dict[str, set[str]] = {
         "methods",
     },
     "live_render": {
-        *("axes", "camera_models", "view_frames", "captures", "session", "apply", "collect", "wire")
+        *("axes", "camera_models", "view_frames", "captures", "jobs", "session", "apply", "collect", "wire")
     },
     "pump": {
         *("front_arrow", "live_render", "thumbnails", "jobs", "session", "tasks", "unchanged", "records"),

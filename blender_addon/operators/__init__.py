@@ -6,7 +6,7 @@ on the panel's error line; a script gets it as RuntimeError.
 
 import bpy
 
-from . import captures, painting, reconstructing, results, sculpting, server
+from . import captures, editing, painting, reconstructing, results, sculpting, server
 
 CLASSES = (
     *server.CLASSES,
@@ -15,6 +15,7 @@ CLASSES = (
     *results.CLASSES,
     *captures.CLASSES,
     *reconstructing.CLASSES,
+    *editing.CLASSES,
 )
 
 

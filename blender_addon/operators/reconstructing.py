@@ -1,17 +1,17 @@
 """The buttons of radiance fields: reconstruct, render views, extract a mesh, live render."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
-from .. import captures, jobs, live_render, preferences, props, pump, steps
+from .. import captures, jobs, live_render, pump, steps
 from .. import target as targets
 from ..collect import capture, paths
 from ..methods import limits, reconstruct
 from ..wire import errors, messages
-from . import server
+from . import field_jobs
 from .told import DONE, Answer, reports
 
 CAPTURE, SCENE = "CAPTURE", "SCENE"
@@ -37,32 +37,21 @@ class MAQUETTE_OT_reconstruct(bpy.types.Operator):
         empty, settings = captures.chosen(context), context.scene.maquette
         plan = capture.plan(context, empty)
         params = reconstruct.params(settings.reconstruct)
-        _submit(
+        field_jobs.submit(
             context,
             reconstruct.NAME,
             steps.Work(_learning(plan), plan.size),
             params=params,
             seed=settings.seed,
             empty=empty,
-            prompt=_counted(plan.size, "picture"),
+            prompt=field_jobs.counted(plan.size, "picture"),
             stage="rendering views" if plan.rendered else "reading pictures",
         )
         return DONE
 
 
-class _OfField:
-    """What is made from the field of a capture."""
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a reconstruction that was applied."""
-        empty = captures.chosen(context)
-        if empty is None or not empty.get(captures.SCENE):
-            cls.poll_message_set(  # type: ignore[attr-defined]
-                "The capture has no radiance field: reconstruct it, and apply the result."
-            )
-            return False
-        return True
+class _OfField(field_jobs.OfField):
+    """What is made from the field of a capture, its settings asked for first."""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Answer:
         """Shows the settings first."""
@@ -93,21 +82,21 @@ class MAQUETTE_OT_render_views(_OfField, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> Answer:
         """Reads the cameras a frame at a time; the pictures are a result to apply."""
         empty = captures.chosen(context)
-        scene_of = _field_of(empty)
+        scene_of = field_jobs.field_of(empty)
         if self.cameras == CAPTURE:
             given = paths.of_capture(context, empty)
             things = captures.cameras(empty)
             work, size, first = _still(scene_of, given), 1, 1
-            prompt = f"renders of {_counted(len(things), 'camera')}"
+            prompt = f"renders of {field_jobs.counted(len(things), 'camera')}"
         else:
             things = [paths.active_camera(context.scene)]
             frames = paths.frame_numbers(context.scene)
             captures.scene_from_blender(empty)  # refused now rather than later
             work = _moving(scene_of, context.scene.name, empty.name, things[0].name, frames)
             size, first = len(frames), frames[0]
-            prompt = f"renders of {_counted(len(frames), 'frame')}"
+            prompt = f"renders of {field_jobs.counted(len(frames), 'frame')}"
         params = {"path": "given", "scale": self.scale, "transparent": self.transparent}
-        _submit(
+        field_jobs.submit(
             context,
             "render",
             steps.Work(work, size),
@@ -151,10 +140,10 @@ class MAQUETTE_OT_extract_mesh(_OfField, bpy.types.Operator):
         params: dict[str, Any] = {"texture_size": self.texture_size, "faces": self.faces}
         if self.use_resolution:
             params["resolution"] = self.resolution
-        _submit(
+        field_jobs.submit(
             context,
             "export",
-            steps.Work(_named(_field_of(empty)), 1),
+            steps.Work(field_jobs.named(field_jobs.field_of(empty)), 1),
             params=params,
             seed=0,
             empty=empty,
@@ -192,59 +181,16 @@ class MAQUETTE_OT_live_render(bpy.types.Operator):
                 raise errors.UserError(
                     "job.wrong_state", f"'{empty.name}' has no radiance field yet.", hint="Reconstruct it."
                 )
-            _connected(context)
+            field_jobs.connected(context)
             live_render.start(empty)
         pump.tick()
         pump.wake()
         return DONE
 
 
-def _connected(context: bpy.types.Context) -> None:
-    if props.live(context).connection in {"OFF", "REFUSED"}:
-        server.connect(context)
-
-
-def _submit(
-    context: bpy.types.Context,
-    method: str,
-    work: steps.Work[jobs.Package],
-    *,
-    params: Mapping[str, Any],
-    seed: int,
-    empty: bpy.types.Object,
-    prompt: str,
-    stage: str,
-    more: Mapping[str, Any] | None = None,
-) -> None:
-    _connected(context)
-    record = {
-        "method": method,
-        "prompt": prompt,
-        "target": {"uid": targets.named(empty), "name": empty.name},
-        "recipe": {"method": method, "params": dict(params), "seed": seed},
-        **(more or {}),
-    }
-    pump.running().follow_preview(int(preferences.of(context).preview_px))
-    pump.running().submit(
-        method, work, params=dict(params), seed=seed, label=empty.name, record=record, stage=stage
-    )
-    pump.tick()
-    pump.wake()
-
-
-def _field_of(empty: bpy.types.Object) -> messages.SceneInput:
-    """The field by the job that made it: its files are on the server, and nothing is sent again."""
-    return messages.SceneInput(scene=str(empty[captures.SCENE]))
-
-
 def _learning(plan: capture.Plan) -> steps.Steps[jobs.Package]:
     given = yield from capture.input_steps(plan)
     return jobs.Package(tuple(given.inputs), given.blobs, {})
-
-
-def _named(scene: messages.SceneInput) -> steps.Steps[jobs.Package]:
-    yield 1
-    return jobs.Package((scene,), {}, {})
 
 
 def _still(scene: messages.SceneInput, given: messages.CamerasInput) -> steps.Steps[jobs.Package]:
@@ -257,10 +203,6 @@ def _moving(
 ) -> steps.Steps[jobs.Package]:
     given = yield from paths.moving_steps(shown, empty, camera, frames)
     return jobs.Package((scene, given), {}, {})
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 CLASSES = (

@@ -10,7 +10,7 @@ from bpy.props import StringProperty
 
 from .. import captures, jobs, live_render, props, pump, session
 from .. import target as targets
-from ..apply import backgrounds, extracted, field, preview, sculpted, texture
+from ..apply import backgrounds, extracted, field, preview, sculpted, texture, trial
 from ..methods import latent_nerf
 from ..wire import __version__, arrays, errors, messages
 from .told import DONE, REFUSED, Answer, job_of, reports
@@ -86,6 +86,8 @@ def apply(context: bpy.types.Context, job: session.Job) -> str:
     if job.method == "reconstruct":
         field.keep(empty, job.job_id, bytes(results["scene.json"][1]), _recipe(job))
         return f"'{empty.name}' has its field; render its views, extract its mesh, or look at it live."
+    if job.method == jobs.EDIT:
+        return _edit(job, results, empty)
     if job.method == "render":
         return _renders(job, results)
     if job.method == "export":
@@ -111,6 +113,15 @@ def _painting(context: bpy.types.Context, job: session.Job, results: Results) ->
     with object_mode(context):
         texture.apply(context.evaluated_depsgraph_get(), target, painting)
     return ""
+
+
+def _edit(job: session.Job, results: Results, empty: bpy.types.Object) -> str:
+    if "scene.json" not in results:
+        image = trial.show(job.label, bytes(results["try.png"][1]))
+        return f"The trial is the image '{image.name}'; choose a guidance from it."
+    told = bytes(results["scene.json"][1])
+    field.keep(empty, job.job_id, told, _recipe(job), str(job.record["prompt"]))
+    return f"'{empty.name}' shows the edit; its moments and the versions before it are in Edit Scene."
 
 
 def _renders(job: session.Job, results: Results) -> str:

@@ -308,6 +308,7 @@ class Link:
         height: int,
         *,
         time: float = 0.0,
+        moment: int | None = None,
         depth: bool = False,
         deadline_ms: int = 2000,
     ) -> str:
@@ -325,6 +326,7 @@ class Link:
                 width=width,
                 height=height,
                 time=time,
+                moment=moment,
                 depth=depth,
                 deadline_ms=deadline_ms,
             )

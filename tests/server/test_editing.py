@@ -181,10 +181,25 @@ def test_passes_fill_at_most_half_of_the_seconds():
         assert budget.affordable([240, 200, 160, 100]) == expected
 
 
+def test_a_first_pass_that_would_take_too_long_has_fewer_batches():
+    budget = pace.Pace(Budget(None, 100.0), None, 100.0)
+    budget.editing = 12.0  # of the first batch
+    assert budget.batches(10) == 4
+    assert budget.batches(2) == 2
+    budget.editing = 1000.0
+    assert budget.batches(10) == 1
+    joint = plan.Joint(range(10), 2, 1000, 20)
+    dropped = joint.shrink(2)
+    assert len(dropped) == 6
+    assert {view for _, edit in made(joint, 100) for view in edit.views} == set(range(10)) - set(dropped)
+    assert joint.calls[0] == 20 * 4
+
+
 def test_in_steps_every_pass_is_made():
     budget = pace.Pace(Budget(100, None), 100, None)
     budget.editing = 1e9
     assert budget.affordable([20, 16, 12, 8]) == [0, 1, 2, 3]
+    assert budget.batches(7) == 7
     assert budget.share(25) == 0.25
 
 
@@ -251,6 +266,12 @@ def test_a_point_that_something_hides_is_not_known():
     found = warp.warped(one, [(warp.View(view.camera, hidden), colours)])
     everything = warp.warped(one, [(view, colours)])
     assert found.known.sum() < everything.known.sum() - 200
+
+
+def test_without_another_view_nothing_is_known():
+    (one, _) = plane_view(0.0)
+    assert warp.nearest(one, []) == []
+    assert not warp.warped(one, []).known.any()
 
 
 def test_nothing_is_known_of_what_is_not_there():

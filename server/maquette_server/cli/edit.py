@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from maquette_wire.errors import UserError
 
 from . import endings, launch
 from .render import Lpips
@@ -47,7 +48,7 @@ def edit(
     image_guidance: Annotated[
         float | None, typer.Option(help="How much stays as it is in the pictures.")
     ] = None,
-    calls: Annotated[int | None, typer.Option(help="Denoising steps from the highest noise.")] = None,
+    calls: Annotated[int | None, typer.Option(help="Inference steps from the highest noise level.")] = None,
     size: Annotated[
         int | None, typer.Option(help="Long side of pictures while they are edited, in pixels.")
     ] = None,
@@ -55,20 +56,31 @@ def edit(
         int | None, typer.Option(help="Views that are edited, far apart; the others follow. 24 on a CPU.")
     ] = None,
     together: Annotated[
-        bool, typer.Option("--together/--apart", help="Views of a batch look at one of them.")
+        bool,
+        typer.Option("--together/--apart", help="Joint: a batch shares attention."),
     ] = True,
     follow: Annotated[
-        bool, typer.Option("--follow/--no-follow", help="Views not edited take over what others show.")
+        bool,
+        typer.Option("--follow/--no-follow", help="Joint: views not edited take over edits."),
     ] = True,
     agree: Annotated[
-        bool, typer.Option("--agree/--no-agree", help="Doubt views that leave alone what others change.")
+        bool,
+        typer.Option(
+            "--agree/--no-agree",
+            help="Joint: doubt views that missed an edit.",
+        ),
     ] = True,
     anneal: Annotated[
-        bool, typer.Option("--anneal/--no-anneal", help="Let the noise fall from pass to pass.")
+        bool,
+        typer.Option("--anneal/--no-anneal", help="Joint: noise falls from pass to pass."),
     ] = True,
     keep: Annotated[
-        bool, typer.Option("--keep/--no-keep", help="What the edit leaves alone stays as it was.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--keep/--no-keep",
+            help="What the edit leaves alone stays; usual in joint.",
+        ),
+    ] = None,
     lpips: Annotated[
         Lpips, typer.Option(help="Learn by LPIPS too: if its weights are configured, always, or never.")
     ] = Lpips.auto,
@@ -88,6 +100,12 @@ def edit(
     place = outputs.folder(out)
     launch.check(place, server, device)
     outputs.check_free(place, "instruct_nerf2nerf", overwrite)
+    if trial and outputs.exists(place / outputs.SCENE):
+        raise UserError(
+            "output.unusable",
+            f"'{place}' holds an edited scene, which a trial would replace.",
+            hint="Name another folder with --out.",
+        )
     blobs: captures.Blobs = {}
     inputs = (captures.scene(scene, blobs, pictures=True, moment=moment),)
     params = {

@@ -19,7 +19,10 @@ _NUMBERED = {
     "render": ("[0-9]*.png", "[0-9]*.exr"),
     "reconstruct": ("images/*", "masks/*", "checkpoints/*/*"),
     "latent_nerf": ("checkpoints/*/*",),
-    "instruct_nerf2nerf": ("images/*", "masks/*", "edited/*", "checkpoints/*/*", "moments/*/*"),
+    "instruct_nerf2nerf": (
+        *("images/*", "masks/*", "edited/*", "checkpoints/*/*", "moments/*/*"),
+        *("scene.json", "cameras.json", "preview.png", "try.png"),
+    ),
 }
 _BENEATH = "x" * 120  # as long as what the private folder of a job has beneath --out
 _LONGEST_SHOWN = 120  # characters of a path in a sentence

@@ -28,6 +28,12 @@ class Pace:
         rest = self._seconds - max(self.expected, self.editing)
         return min(1.0, max(0.0, self._budget.so_far() - self.editing) / rest) if rest > 0 else 1.0
 
+    def batches(self, planned: int) -> int:
+        """How many of a first pass's batches there is time for, once one is edited."""
+        if self._seconds is None or self.editing <= 0:
+            return planned
+        return max(1, min(planned, int(MOST_EDITING * self._seconds / self.editing)))
+
     def affordable(self, calls: Sequence[int]) -> list[int]:
         """Numbers of the passes that there is time for, once the first is over: the first, the last, and of
         those between as many as fit, evenly. Sets what is expected.

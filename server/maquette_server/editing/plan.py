@@ -68,13 +68,27 @@ class Joint:
         tops = [max(1, round(level * train_timesteps)) for level in levels]
         calls = [sampling.steps_for(level, steps) for level in levels]
         self._passes = list(zip(tops, calls, strict=True))
-        self.calls = [count * len(views) for count in calls]
-        """of the network in each pass, a view each"""
+
+    @property
+    def calls(self) -> list[int]:
+        """Of the network in each pass, a view each."""
+        views = sum(map(len, self._batches))
+        return [count * views for _, count in self._passes]
+
+    @property
+    def batches(self) -> int:
+        """Of a pass."""
+        return len(self._batches)
 
     def keep(self, passes: Sequence[int]) -> None:
         """Only these passes are made."""
         self._passes = [self._passes[k] for k in passes]
-        self.calls = [self.calls[k] for k in passes]
+
+    def shrink(self, batches: int) -> list[int]:
+        """Only so many batches are edited; returns the views of the others."""
+        dropped = [view for batch in self._batches[batches:] for view in batch]
+        self._batches = self._batches[:batches]
+        return dropped
 
     def due(self, step: int, progress: float, done: int) -> Edit | None:
         """See `Plan`."""

@@ -35,15 +35,14 @@ class Edited:
 def put_back(original: Tensor, edited: Tensor, round_trip: Tensor, everywhere: bool = False) -> Edited:
     """The edit at the size of the original.
 
-    original: [3, H, W].  edited, round_trip: [3, h, w].  everywhere: take all pixels from the edit, the
-    unchanged too (the published way, with detail).
+    original: [3, H, W].  edited, round_trip: [3, h, w].  everywhere: take all from the edit, resized and
+    nothing else (the published way).
     """
     height, width = original.shape[-2:]
     if everywhere:
-        changed = torch.ones_like(original[0])
-    else:
-        share = torch.from_numpy(change(_pixels(edited), _pixels(round_trip))).to(original)
-        changed = resized(share[None], width, height)[0]
+        return Edited(resized(edited, width, height), torch.ones_like(original[0]))
+    share = torch.from_numpy(change(_pixels(edited), _pixels(round_trip))).to(original)
+    changed = resized(share[None], width, height)[0]
     was, now = resized(round_trip, width, height), resized(edited, width, height)
     ratio = (_brightness(original) + _DARK) / (_brightness(was) + _DARK)
     detailed = (now * ratio.clamp(1 / _DETAIL, _DETAIL)).clamp(0, 1)

@@ -40,7 +40,7 @@ def warped(target: View, sources: Sequence[tuple[View, NDArray[np.float32]]]) ->
     source's direction to the target's own, the more it counts.
     """
     height, width = target.depths.shape
-    channels = sources[0][1].shape[2]
+    channels = sources[0][1].shape[2] if sources else 1
     total = np.zeros((height, width, channels))
     weight = np.zeros((height, width))
     seen = np.isfinite(target.depths)
@@ -62,6 +62,8 @@ def nearest(
     target: View, sources: Sequence[tuple[View, NDArray[np.float32]]]
 ) -> list[tuple[View, NDArray[np.float32]]]:
     """The few sources that stand and look most like the target."""
+    if not sources:
+        return []
     places = np.array([view.camera.world_from_camera[:3, 3] for view, _ in sources])
     axes = np.array([view.camera.world_from_camera[:3, 2] for view, _ in sources])
     own = target.camera.world_from_camera

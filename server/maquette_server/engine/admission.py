@@ -70,7 +70,7 @@ def with_scenes(
                 messages.SceneFile(path=one.name, file=messages.BlobRef(digest=one.digest, size=one.size))
                 for one in made
             )
-            item = messages.SceneInput(files=files)
+            item = msgspec.structs.replace(item, scene=None, files=files)
         inputs.append(item)
     return msgspec.structs.replace(request, inputs=tuple(inputs))
 

@@ -74,11 +74,10 @@ def write_checkpoint(
 ) -> int:
     """Writes a checkpoint into an attempt's folder, flushed and then renamed; returns its size in bytes.
 
-    Raises OSError; nothing half-written is left where it could be read.
+    One of the same step gives way to it. Raises OSError; nothing half-written is left where it could be read.
     """
     target = folder / f"checkpoint-{progress.step:08d}"
-    if target.exists():
-        return 0
+    former = folder / "checkpoint.former"
     digest = hashlib.sha256(tensors).hexdigest()
     record = Record(progress=progress, values=values, framework=framework, tensors_digest=digest)
     text = json.dumps(msgspec.structs.asdict(record) | {"progress": msgspec.structs.asdict(progress)})
@@ -88,11 +87,17 @@ def write_checkpoint(
         temporary.mkdir(parents=True)
         _write(temporary / TENSORS, tensors)
         _write(temporary / VALUES, text.encode())
+        if target.exists():
+            shutil.rmtree(former, ignore_errors=True)
+            blobs.rename(target, former)
         blobs.rename(temporary, target)
         _flush_folder(folder)
     except BaseException:  # Ctrl-C included: no half of it stays behind; raised again
         shutil.rmtree(temporary, ignore_errors=True)
+        if former.exists() and not target.exists():
+            blobs.rename(former, target)
         raise
+    shutil.rmtree(former, ignore_errors=True)
     return len(tensors) + len(text)
 
 

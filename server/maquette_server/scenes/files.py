@@ -62,7 +62,11 @@ class SceneFiles:
         """
         if moment is None:
             return self
-        kept = {int(path.split("/")[1]): path for path in self.below("moments") if path.endswith(_WEIGHTS)}
+        kept = {
+            int(path.split("/")[1]): path
+            for path in self.below("moments")
+            if path.endswith(_WEIGHTS) and path.split("/")[1].isdigit()
+        }
         if moment not in kept:
             steps = ", ".join(map(str, sorted(kept)))
             raise UserError(

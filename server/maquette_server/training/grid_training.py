@@ -118,6 +118,8 @@ class GridTask:
         )
         behind = behind.repeat_interleave(parts, 0)
         seen, _, _ = packed.composite(densities, colours, samples.lengths, samples.offsets, behind)
+        if drawn.known is not None:  # what a mask leaves out is right as it is
+            wanted = torch.where(drawn.known[:, None], wanted, splitting.together(seen.detach(), parts))
         if self._settings.absolute:
             loss = (splitting.together(seen, parts) - wanted).abs().mean()
         elif parts > 1:

@@ -1,7 +1,7 @@
 """Pixels of pictures to learn from: kept as bytes, drawn at random, made into rays when they are drawn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ class Drawn:
     opacities: Tensor  # [R], 1 where the pictures have no alpha
     pictures: Tensor  # [R], their numbers
     weights: Tensor  # [R], what each counts for
+    known: Tensor | None = None  # bool [R]; None: all are
 
 
 class Pixels:
@@ -96,6 +97,7 @@ class Pixels:
     def _count(self) -> None:
         """Which pixels are known, and how often each picture is drawn."""
         self._known, self._first, self._counts = _known(self._masks, self._sizes, self.device)
+        self._masked = torch.tensor([mask is not None for mask in self._masks], device=self.device)
         drawn = _drawn(self._counts)
         self._evenly = (self._weights > 0) * drawn
         self._chance = self._weights * drawn
@@ -117,8 +119,8 @@ class Pixels:
     def draw_patches(self, count: int, side: int, generator: torch.Generator) -> Drawn:
         """`count` squares of side x side pixels, each of one picture, row by row: R = count side^2.
 
-        A picture is drawn as often as in `draw`; masks leave nothing out. One that is smaller than a square
-        repeats its last row or column.
+        A picture is drawn as often as in `draw`; `known` says what its mask leaves out. One that is smaller
+        than a square repeats its last row or column.
         """
         picture = torch.multinomial(self._chance, count, replacement=True, generator=generator)
         widths = self.cameras.widths[picture]
@@ -133,7 +135,20 @@ class Pixels:
         columns = torch.minimum(across[:, None, None] + steps, widths[:, None, None] - 1)
         rows = torch.minimum(down[:, None, None] + steps[:, None], heights[:, None, None] - 1)
         pixel = (rows * widths[:, None, None] + columns).flatten()
-        return self._taken(picture.repeat_interleave(side * side), pixel, evenly=False)
+        picture = picture.repeat_interleave(side * side)
+        return replace(self._taken(picture, pixel, evenly=False), known=self._is_known(picture, pixel))
+
+    def _is_known(self, picture: Tensor, pixel: Tensor) -> Tensor | None:
+        """Whether masks leave pixels [R] of pictures [R] in; None where none of them has a mask."""
+        if not bool(self._masked[picture].any()):
+            return None
+        found = torch.ones_like(pixel, dtype=torch.bool)
+        for number in picture.unique().tolist():
+            first, count = int(self._first[number]), int(self._counts[number])
+            if first >= 0:
+                here = picture == number
+                found[here] = torch.isin(pixel[here].int(), self._known[first : first + count])
+        return found
 
     def _taken(self, picture: Tensor, pixel: Tensor, evenly: bool) -> Drawn:
         """The pixels of numbers [R] in pictures [R]."""

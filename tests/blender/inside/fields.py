@@ -22,6 +22,7 @@ jobs = importlib.import_module(f"{MODULE}.jobs")
 live_render = importlib.import_module(f"{MODULE}.live_render")
 live_view = importlib.import_module(f"{MODULE}.apply.live_view")
 messages = importlib.import_module(f"{MODULE}.wire.messages")
+editing = importlib.import_module(f"{MODULE}.methods.instruct_nerf2nerf")
 methods = importlib.import_module(f"{MODULE}.methods.reconstruct")
 panels = importlib.import_module(f"{MODULE}.panels")
 paths = importlib.import_module(f"{MODULE}.collect.paths")
@@ -230,6 +231,15 @@ def test_settings_become_what_the_server_reads(scene) -> None:
     assert (found["field"], found["preset"], "appearance" in found) == ("mip", "fast", False)
 
 
+def test_the_instruction_becomes_what_the_server_reads(scene) -> None:
+    settings = scene.maquette.instruct_nerf2nerf
+    settings.prompt = "make it blue"
+    assert editing.params(settings) == {"prompt": "make it blue", "preset": "joint", "keep": True}
+    settings.budget, settings.seconds, settings.use_views, settings.views = "SECONDS", 30, True, 6
+    found = editing.params(settings)
+    assert (found["seconds"], found["views"], "guidance_scale" in found) == (30, 6, False)
+
+
 # ---- what comes back ----
 
 
@@ -241,6 +251,64 @@ def test_the_empty_knows_its_field_after_reload(empty, tmp_path) -> None:
     found = bpy.data.objects["Capture"]
     assert (found[captures.SCENE], found[captures.SCENE_ID]) == ("job-1", "a-scene")
     assert json.loads(found[captures.SCENE_TOLD]) == {"seed": 3}
+
+
+def edited(empty, job, name, moments=(0, 40, 90)):
+    field.keep(empty, job, json.dumps({"id": job, "moments": list(moments)}).encode(), {}, name)
+
+
+def test_every_edit_is_a_version_and_one_is_shown(empty) -> None:
+    field.keep(empty, "job-1", b'{"id": "a-scene"}', {})
+    edited(empty, "job-2", "make it blue")
+    edited(empty, "job-3", "make it red")
+    assert [(one.job, one.name) for one in captures.versions(empty)] == [
+        ("job-1", "Reconstruction"),
+        ("job-2", "make it blue"),
+        ("job-3", "make it red"),
+    ]
+    assert captures.version(empty).moments == (0, 40, 90)
+    assert bpy.ops.maquette.version_choose(job="job-1") == {"FINISHED"}
+    assert (empty[captures.SCENE], captures.moment(empty)) == ("job-1", None)
+    assert bpy.ops.maquette.version_forget(job="job-2") == {"FINISHED"}
+    assert [one.job for one in captures.versions(empty)] == ["job-1", "job-3"]
+    assert empty[captures.SCENE] == "job-1"
+    assert bpy.ops.maquette.version_forget(job="job-1") == {"FINISHED"}
+    assert empty[captures.SCENE] == "job-3"
+    with pytest.raises(RuntimeError, match="only version stays"):
+        bpy.ops.maquette.version_forget(job="job-3")
+    with pytest.raises(RuntimeError, match="no such version"):
+        bpy.ops.maquette.version_choose(job="job-9")
+    edited(empty, "job-3", "make it red")  # applied again
+    assert len(captures.versions(empty)) == 1
+
+
+def test_the_slider_walks_through_the_moments(empty) -> None:
+    edited(empty, "job-2", "make it blue")
+    assert (empty.maquette.moment, captures.moment(empty)) == (2, None)
+    empty.maquette.moment = 1
+    assert captures.moment(empty) == 40
+    assert bpy.ops.maquette.before_after() == {"FINISHED"}
+    assert (empty.maquette.moment, captures.moment(empty)) == (0, 0)
+    assert bpy.ops.maquette.before_after() == {"FINISHED"}
+    assert (empty.maquette.moment, captures.moment(empty)) == (2, None)
+    empty.maquette.moment = 20
+    assert captures.moment(empty) is None
+    field.keep(empty, "job-1", b'{"id": "a-scene"}', {})
+    with pytest.raises(RuntimeError, match="shows no edit"):
+        bpy.ops.maquette.before_after()
+
+
+def test_what_was_saved_by_an_earlier_version_has_a_field_and_no_versions(empty) -> None:
+    empty[captures.SCENE] = "job-1"
+    assert (captures.versions(empty), captures.version(empty), captures.moment(empty)) == ([], None, None)
+    empty[captures.VERSIONS] = "{broken"
+    assert captures.versions(empty) == []
+
+
+def test_an_empty_instruction_is_refused(empty) -> None:
+    field.keep(empty, "job-1", b"{}", {})
+    with pytest.raises(RuntimeError, match="The instruction is empty"):
+        bpy.ops.maquette.edit_scene()
 
 
 def test_a_capture_is_found_after_a_rename_and_told_from_its_copy(empty) -> None:
@@ -359,7 +427,7 @@ class Story:
         self.asked = []
         self.jobs = {}
 
-    def view(self, *request):
+    def view(self, *request, moment=None):
         self.asked.append(request)
         return f"view-{len(self.asked)}"
 

@@ -263,3 +263,59 @@ def test_the_active_camera_shows_the_field_live(empty, tmp_path) -> None:
     assert bpy.ops.maquette.live_render() == {"FINISHED"}
     assert live_view.image_of() is None
     assert backgrounds(thing) == before
+
+
+def renders(empty) -> list[np.ndarray]:
+    """What the field looks like from the cameras of the capture."""
+    assert bpy.ops.maquette.render_views(cameras="CAPTURE", transparent=True) == {"FINISHED"}
+    bpy.ops.maquette.wait(timeout=LIMIT, apply=True)
+    return [pixels(backgrounds(thing)[0][0]) for thing in captures.cameras(empty)]
+
+
+def towards_blue(pictures) -> float:
+    """How much more blue than red what is there is, in the mean."""
+    inside = np.concatenate([picture[picture[..., 3] > 0.9] for picture in pictures])
+    return float((inside[:, 2] - inside[:, 0]).mean())
+
+
+def test_an_edit_is_tried_made_scrubbed_and_reverted(empty) -> None:
+    before = renders(empty)
+    first = empty[captures.SCENE]
+    scene = bpy.context.scene
+    scene.maquette.mode = "EDIT"
+    settings = scene.maquette.instruct_nerf2nerf
+    settings.prompt = "make it blue"
+    settings.use_views, settings.views = True, 5
+    assert bpy.ops.maquette.edit_scene(trial=True) == {"FINISHED"}
+    bpy.ops.maquette.wait(timeout=LIMIT, apply=True)
+    sheet = next(image for image in bpy.data.images if image.name.startswith(f"{empty.name} Trial"))
+    assert sheet.packed_file is not None
+    assert sheet.size[0] > 3 * 3 * 100
+    assert empty[captures.SCENE] == first
+    settings.budget, settings.steps = "STEPS", 150
+    assert bpy.ops.maquette.edit_scene() == {"FINISHED"}
+    bpy.ops.maquette.wait(timeout=LIMIT, apply=False)
+    assert empty[captures.SCENE] == first  # nothing is applied without being told
+    bpy.ops.ed.undo_push(message="before")
+    assert bpy.ops.maquette.result_apply() == {"FINISHED"}
+    bpy.ops.ed.undo_push(message="Apply Maquette Result")
+    empty = bpy.data.objects[empty.name]
+    assert [one.name for one in captures.versions(empty)] == ["Reconstruction", "make it blue"]
+    after = renders(empty)
+    assert towards_blue(after) > towards_blue(before) + 0.1
+    last = empty.maquette.moment
+    assert last >= 2
+    empty.maquette.moment = 0
+    assert all(np.array_equal(one, other) for one, other in zip(renders(empty), before, strict=True))
+    empty.maquette.moment = last
+    assert all(np.array_equal(one, other) for one, other in zip(renders(empty), after, strict=True))
+    settings.prompt, settings.steps = "make it red", 20
+    assert bpy.ops.maquette.edit_scene() == {"FINISHED"}
+    bpy.ops.maquette.wait(timeout=LIMIT, apply=True)
+    names = [one.name for one in captures.versions(empty)]
+    assert names == ["Reconstruction", "make it blue", "make it red"]
+    assert bpy.ops.maquette.version_forget(job=captures.versions(empty)[1].job) == {"FINISHED"}
+    red = renders(empty)
+    assert bpy.ops.maquette.version_choose(job=first) == {"FINISHED"}
+    assert all(np.array_equal(one, other) for one, other in zip(renders(empty), before, strict=True))
+    assert not np.array_equal(red[0], before[0])

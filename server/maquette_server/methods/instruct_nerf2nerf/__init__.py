@@ -44,7 +44,8 @@ class EditParams(base.Params, frozen=True):
     follow: Annotated[bool, Meta(description="Views that are not edited take over what others show")] = True
     agree: Annotated[bool, Meta(description="Views are doubted that leave alone what others change")] = True
     anneal: Annotated[bool, Meta(description="Noise falls from pass to pass")] = True
-    keep: Annotated[bool, Meta(description="What the edit leaves alone stays as it was")] = True
+    keep: Annotated[bool, Meta(description="What the edit leaves alone stays as it was")] | None = None
+    """None: in `joint`, and not in `classic`"""
     lpips: Annotated[Literal["auto", "on", "off"], Meta(description="Learn by LPIPS as well")] = "auto"
     trial: Annotated[bool, Meta(description="Only try a few views and strengths")] = False
 

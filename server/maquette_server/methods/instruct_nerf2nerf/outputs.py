@@ -7,14 +7,16 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from ...media import contact_sheet, png
 from ...scenes import folder
 from .. import base, scene_input
 from .source import Source
 
-_SHOWN = 4  # views of the preview
-_THUMB = 240  # pixels of its long side
+SHOWN = 4  # views of the preview
+_THUMB = 192  # pixels of a view in it
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,23 @@ class Moment:
 def scene(
     ctx: base.RunContext,
     source: Source,
+    model: str,
     weights: bytes | Path,
     step: int,
     edited: Mapping[int, Path],
     moments: Sequence[Moment],
 ) -> list[base.Item]:
-    """All files of the edited scene, the originals among them."""
+    """All files of the edited scene, the originals among them. model: digest of the editor."""
     before = source.scene.record
     chosen = msgspec.json.encode(ctx.params, order="sorted").decode()
     record = msgspec.structs.replace(
         before,
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{before.id} {ctx.seed} {step} {chosen}")),
-        name=ctx.params.prompt[:60],
+        id=str(
+            uuid.uuid5(
+                uuid.NAMESPACE_OID, f"{before.id} {source.scene.step} {model} {ctx.seed} {step} {chosen}"
+            )
+        ),
+        name=" ".join(ctx.params.prompt.split())[:60],
         method="instruct_nerf2nerf",
         parent=folder.Parent(id=before.id, name=before.name),
         created_by=scene_input.VERSION,
@@ -68,7 +75,17 @@ def edited_path(record: folder.CameraRecord) -> str:
     return f"edited/{PurePosixPath(record.image or '').stem}.png"
 
 
-def sheet(before: Sequence[np.ndarray], after: Sequence[np.ndarray], edited: Sequence[np.ndarray]) -> bytes:
-    """preview.png: some views before, as they were edited, and as they render now, a row each."""
-    rows = [picture for row in (before, edited, after) for picture in row]
-    return png.write(contact_sheet.grid(rows, columns=len(before)))
+def sheet(*rows: Sequence[NDArray[np.uint8]]) -> bytes:
+    """preview.png: rows of views, each view in the middle of a square."""
+    pictures = [_thumbnail(picture) for row in rows for picture in row]
+    return png.write(contact_sheet.grid(pictures, columns=len(rows[0])))
+
+
+def _thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    image = Image.fromarray(picture)
+    factor = _THUMB / max(image.size)
+    size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
+    page = Image.new("RGB", (_THUMB, _THUMB), contact_sheet.LIGHT_GREY)
+    image = image.resize(size, Image.Resampling.LANCZOS)
+    page.paste(image, ((_THUMB - size[0]) // 2, (_THUMB - size[1]) // 2))
+    return np.asarray(page)

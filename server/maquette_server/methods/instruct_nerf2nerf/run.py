@@ -16,6 +16,7 @@ from . import EditParams, moments, outputs, relearning, settings, source, trial,
 from . import figures as measures
 from .views import Views
 
+_ENOUGH = 0.9  # of the learning: an edit that was stopped before has changed little for that reason
 _NOTHING = (
     "The instruction changed hardly anything: say it in other words, raise the guidance or lower that of the "
     "picture; a trial shows several of both at once."
@@ -39,7 +40,7 @@ def run(ctx: base.RunContext) -> base.Run:
     editor = InstructionEditor(
         model, params.prompt, shared=params.together and params.preset == "joint" and chosen.tier.batch > 1
     )
-    views = Views(given, editor, chosen.long_side, params.keep)
+    views = Views(given, editor, chosen.long_side, chosen.keep)
     if params.trial:
         ctx.timer.stage("try")
         return (yield from trial.run(ctx, given, views, editor, chosen))
@@ -56,7 +57,7 @@ def run(ctx: base.RunContext) -> base.Run:
         yield from task.restore(ctx.state)
 
     def snapshot(longest: int) -> base.Snapshot:
-        items = outputs.scene(ctx, given, learner.weights(), task.step, task.files, taken.kept)
+        items = outputs.scene(ctx, given, task.model, learner.weights(), task.step, task.files, taken.kept)
         return base.Snapshot(items, taken.preview(longest))
 
     ctx.timer.stage(work.STAGE)
@@ -66,12 +67,12 @@ def run(ctx: base.RunContext) -> base.Run:
     ctx.timer.stage("write")
     yield base.Step(done, done, "write", state=task.state)
     taken.take(done, 1.0)
-    items = outputs.scene(ctx, given, learner.weights(), done, task.files, taken.kept)
-    shown = chosen_views[:4]
-    items.append(base.Item("scene", "preview.png", _sheet(views, original, learner.scene(), shown)))
+    items = outputs.scene(ctx, given, task.model, learner.weights(), done, task.files, taken.kept)
+    shown = chosen_views[: outputs.SHOWN]
+    items.append(base.Item("scene", "preview.png", _sheet(views, learner.scene(), shown)))
     seen = yield from measures.look(given, original, learner.scene())
     found = measures.of(seen, params.prompt, given.transparent)
-    if measures.nothing_changed(found):
+    if measures.nothing_changed(found) and pace.share(done) > _ENOUGH:
         ctx.warn("edit.nothing", _NOTHING)
     figures = {
         "steps": done,
@@ -106,18 +107,17 @@ def _perceptual(ctx: base.RunContext, params: EditParams, tier: settings.Tier) -
     except UserError as error:
         if error.code not in ("model.not_found", "lpips.missing"):
             raise
+        why = error.sentence if error.code == "lpips.missing" else "No weights for LPIPS are configured."
         if params.lpips == "on":
             raise UserError(
-                "lpips.missing",
-                "No weights for LPIPS are configured.",
-                hint="Name their folder with: maquette models lpips FOLDER",
+                "lpips.missing", why, hint="Name their folder with: maquette models lpips FOLDER"
             ) from error
-        ctx.warn("lpips.missing", "There are no weights for LPIPS: the field learns by single pixels.")
+        ctx.warn("lpips.missing", f"{why} The field learns by single pixels.")
         return None
     return loaded
 
 
-def _sheet(views: Views, before: GridScene, after: GridScene, shown: list[int]) -> bytes:
+def _sheet(views: Views, after: GridScene, shown: list[int]) -> bytes:
     """Some views as they were, as they were edited and as they render."""
     rows = [
         [runtime.to_u8(moments.pixels_of(views.small(view))) for view in shown],

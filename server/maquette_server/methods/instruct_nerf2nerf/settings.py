@@ -60,6 +60,7 @@ class Settings:
     calls: int  # of the network, from the highest noise
     long_side: int  # pixels of an edited picture
     views: int | None
+    keep: bool  # what the edit leaves alone stays as it was
     levels: tuple[float, float]  # of the published way
 
 
@@ -87,6 +88,7 @@ def decided(params: EditParams, model: loading.Described, device: torch.device) 
         calls=params.calls or defaults.steps,
         long_side=params.size or defaults.size or model.sample_size * model.factor,
         views=params.views or (VIEWS if on_cpu else None),
+        keep=params.preset == "joint" if params.keep is None else params.keep,
         levels=_LEVELS,
     )
 

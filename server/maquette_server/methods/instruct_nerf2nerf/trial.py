@@ -48,7 +48,7 @@ def run(
             work = editor.edit(start[None], condition[None], strength, noise)
             edited = yield from base.telling(work, base.Step(done, total, "try"))
             found = put_back.put_back(
-                views.original(view), edited[0], round_trip, everywhere=not ctx.params.keep
+                views.original(view), edited[0], round_trip, everywhere=not settings.keep
             )
             shown.append(_picture(found.colours))
             shares.append(float((found.changed > 0.5).float().mean()))

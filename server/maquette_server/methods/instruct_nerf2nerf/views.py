@@ -1,6 +1,6 @@
 """The views of a scene while they are edited: what the model sees of each, and what each has become."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,6 @@ from ...rendering.grid_render import GridScene
 from ...rendering.posed import Posed
 from ...scenes import runtime
 from ...training.pixels import Picture
-from .. import base
 from .source import Source
 
 _LEAST_ALPHA = 0.05  # of a pixel that has a colour of its own
@@ -46,6 +45,7 @@ class Views:
         self.edited: dict[int, NDArray[np.uint8]] = {}
         """what a view has become, u8 [H, W, 3 or 4]"""
         self._doubted: dict[int, Doubted] = {}
+        self._sources: list[tuple[warp.View, NDArray[np.float32]]] = []
 
     def __len__(self) -> int:
         return len(self.cameras)
@@ -112,8 +112,8 @@ class Views:
 
     # ---- views that disagree -------------------------------------------------------------------------------
 
-    def compare(self, field: GridScene, pause: Callable[[], base.Step]) -> base.Part[None]:
-        """Finds where edited views left alone what others changed.
+    def compare(self, field: GridScene) -> Generator[None, None, None]:
+        """Finds where edited views left alone what others changed; pauses.
 
         field: whose depths say where points lie; the un-edited one.
         """
@@ -123,7 +123,7 @@ class Views:
             share = put_back.change(colours, _array(self.small(view)))
             told[view] = np.dstack([colours * share[..., None], share])
             self._shape(field, view)
-            yield pause()
+            yield
         self._doubted = {}
         for view in told:
             others = [(self._shapes[other], values) for other, values in told.items() if other != view]
@@ -135,7 +135,7 @@ class Views:
             if where.any():
                 meant = shown.values[..., :3] / np.maximum(votes, np.float32(1e-6))[..., None]
                 self._doubted[view] = Doubted(meant.astype(np.float32), where)
-            yield pause()
+            yield
 
     def start(self, field: GridScene, view: int) -> Tensor:
         """What an edit of the view starts from: how the field looks, or what others show where they doubt."""
@@ -148,26 +148,21 @@ class Views:
 
     # ---- views that follow ---------------------------------------------------------------------------------
 
-    def follow(
-        self, field: GridScene, others: Sequence[int], pause: Callable[[], base.Step]
-    ) -> base.Part[dict[int, Picture]]:
-        """What the field learns of views that nobody has edited: colours of the edited ones, where those show
-        the same points; the rest is left out.
+    def see(self, field: GridScene, views: Sequence[int]) -> None:
+        """Looks at the shape of views, and at what the edited ones show by now.
 
         field: whose depths say where points lie; the un-edited one.
         """
-        sources = []
-        for view in sorted(self.edited):
-            sources.append((self._shape(field, view), self.colours(view)))
-            yield pause()
-        found = {}
-        for view in others:
-            shown = warp.warped(self._shape(field, view), sources)
-            found[view] = self._followed(view, shown)
-            yield pause()
-        return found
+        for view in views:
+            self._shape(field, view)
+        edited = sorted(self.edited)
+        self._sources = [(self._shapes[view], self.colours(view)) for view in edited]
 
-    def _followed(self, view: int, shown: warp.Warped) -> Picture:
+    def followed(self, view: int) -> Picture:
+        """What the field learns of a view that nobody has edited, after `see`: colours of the edited ones,
+        where those show the same points; the rest is left out.
+        """
+        shown = warp.warped(self._shapes[view], self._sources)
         small = self.small(view)
         known = torch.from_numpy(shown.known).to(small.device)
         colours = torch.from_numpy(shown.values).permute(2, 0, 1).to(small)

@@ -1,6 +1,6 @@
 """What is optimised: a field that learns, and between its steps views that are edited from what it shows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import torch
@@ -25,6 +25,7 @@ from .source import Source
 from .views import Views
 
 STAGE = "edit"
+_AT_ONCE = 4  # views that follow between two pauses
 
 
 class Work:
@@ -52,7 +53,7 @@ class Work:
         self._pixels, self._moments = pixels, moments
         self._budget, self._pace = budget, pace
         self._params: EditParams = ctx.params
-        self._model = weights.digest(editor.model.described.path)
+        self.model = weights.digest(editor.model.described.path)
         self._warn = ctx.warn
         self._most = settings.tier.batch  # views that are edited at once
         self._seed, self._keep, self._kept = ctx.seed, ctx.keep, ctx.kept
@@ -64,10 +65,14 @@ class Work:
         # learns from the un-edited ones as well.
         pixels.weigh(dict.fromkeys(range(len(views)) if joint else left, 0.0))
         self.step = self.edits = self.calls = 0
+        self.batches: int | None = None
+        """of a pass, once it is known for how many there is time"""
         self.passes: list[int] | None = None
         """which are made, once that is known"""
         self.files: dict[int, Path] = {}
         """what each edited view has become"""
+        self.agreed: dict[int, Path] = {}
+        """what each had become when views were last compared"""
         self.losses = learner.losses
         self.snapshot: Callable[[int], base.Snapshot] | None = None
 
@@ -97,14 +102,34 @@ class Work:
                 return True
             self._pace.editing += self._budget.so_far() - began
             fresh = True
+            if edit.number == 0 and isinstance(self._plan, plans.Joint):
+                possible = self._pace.batches(self._plan.batches)
+                if possible < self._plan.batches:
+                    self._say_shrunk()
+                self._shrink(self._plan, possible)
             if isinstance(self._plan, plans.Joint) and self._plan.first_pass(self.edits):
                 self.passes = self._pace.affordable(self._plan.calls)
                 self._plan.keep(self.passes)
         if fresh and isinstance(self._plan, plans.Joint):
             began = self._budget.so_far()
-            yield from self._agree(step)
+            stopped = yield from self._agree(step)
             self._pace.editing += self._budget.so_far() - began
+            return stopped
         return False
+
+    def _shrink(self, plan: plans.Joint, batches: int) -> None:
+        """Edits so many batches of views only; the others follow."""
+        self.batches = batches
+        dropped = plan.shrink(batches)
+        if dropped and self._params.follow:
+            self._followers = sorted({*self._followers, *dropped})
+
+    def _say_shrunk(self) -> None:
+        others = "follow" if self._params.follow else "are left out"
+        self._warn(
+            "edit.views",
+            f"There is time to edit a part of the {len(self._chosen)} views only; the others {others}.",
+        )
 
     def _edit(self, edit: plans.Edit, step: int) -> base.Part[bool]:
         field = self._learner.scene()
@@ -112,12 +137,15 @@ class Work:
         waiting = self._alike(edit.views)
         while waiting:
             views = waiting.pop(0)
+            short = False
             try:
                 if (yield from self._edit_these(edit, views, field, strength, step)):
                     return True
             except torch.OutOfMemoryError:
                 if len(views) == 1:
                     raise
+                short = True  # what was tried is freed once the error is forgotten
+            if short:
                 self._budget.hold()
                 self._step_down(len(views))
                 waiting = [views[: self._most], views[self._most :], *waiting]
@@ -161,16 +189,38 @@ class Work:
         self._budget.hold()
         return False
 
-    def _agree(self, step: int) -> base.Part[None]:
-        """After a pass: what views disagree about is not learnt, and views that are not edited follow."""
-        self._budget.begin()
+    def _agree(self, step: int) -> base.Part[bool]:
+        """After a pass: what views disagree about is not learnt, and views that are not edited follow. True
+        when the user has had enough in the middle of it.
+        """
+        self.agreed = dict(self.files)
         if self._params.agree:
-            yield from self._views.compare(self._original, lambda: self._paused(step))
+            if (yield from self._counted(self._views.compare(self._original), step)):
+                return True
             self._pixels.replace({view: self._views.picture(view) for view in self.files})
         if self._followers:
-            found = yield from self._views.follow(self._original, self._followers, lambda: self._paused(step))
-            self._pixels.replace(found)
-        self._budget.hold()
+            self._views.see(self._original, [*self.files, *self._followers])
+            for first in range(0, len(self._followers), _AT_ONCE):
+                some = self._followers[first : first + _AT_ONCE]
+                self._budget.begin()
+                self._pixels.replace({view: self._views.followed(view) for view in some})
+                self._budget.hold()
+                if (yield self._paused(step)):
+                    return True
+        return False
+
+    def _counted(self, work: Generator[None, None, None], step: int) -> base.Part[bool]:
+        """Does work whose time counts, and yields at its pauses. True when the user has had enough."""
+        while True:
+            self._budget.begin()
+            try:
+                next(work)
+            except StopIteration:
+                return False
+            finally:
+                self._budget.hold()
+            if (yield self._paused(step)):
+                return True
 
     def _paused(self, step: int) -> base.Step:
         return base.Step(step, self._budget.total(step), STAGE, state=self.state, snapshot=self.snapshot)
@@ -197,14 +247,16 @@ class Work:
         state = self._learner.state()
         values = {
             "step": self.step,
-            "model": self._model,
+            "model": self.model,
             "seconds": self._budget.so_far(),
             "editing": self._pace.editing,
             "expected": self._pace.expected,
+            "batches": self.batches,
             "passes": self.passes,
             "edits": self.edits,
             "calls": self.calls,
             "files": {str(view): file.name for view, file in self.files.items()},
+            "agreed": {str(view): file.name for view, file in self.agreed.items()},
         }
         return base.State(dict(state.tensors), {**state.values, **values, **self._moments.values()})
 
@@ -216,29 +268,50 @@ class Work:
     def restore(self, state: base.State) -> base.Part[None]:
         """Goes on from a checkpoint. Raises UserError `model.changed` when another model edited before."""
         values = state.values
-        if values["model"] != self._model:
+        if values.get("model", self.model) != self.model:
             raise UserError(
                 "model.changed",
                 "Until now another model has edited this scene; its edits and this one's would not agree.",
-                hint="Choose the model that it began with, or start the edit anew.",
+                hint="Put that model back in its place, or start the edit anew.",
             )
         self._learner.restore(state)
         self.step, self.edits, self.calls = (int(values[name]) for name in ("step", "edits", "calls"))
         self._budget.spent = float(values["seconds"])
         self._pace.editing, self._pace.expected = float(values["editing"]), float(values["expected"])
+        if values["batches"] is not None and isinstance(self._plan, plans.Joint):
+            self._shrink(self._plan, int(values["batches"]))
         self.passes = values["passes"]
         if self.passes is not None and isinstance(self._plan, plans.Joint):
             self._plan.keep(self.passes)
-        self.files = {int(view): self._kept(name) for view, name in values["files"].items()}
-        for view, file in self.files.items():
-            self._views.put(view, png.read(file.read_bytes()))
-        self._pixels.replace({view: self._views.picture(view) for view in self.files})
         self._moments.restore(values)
-        if self.files and isinstance(self._plan, plans.Joint):
+        then, now = (
+            {int(view): self._kept(name) for view, name in values[which].items()}
+            for which in ("agreed", "files")
+        )
+        if then and isinstance(self._plan, plans.Joint):
+            yield from self._take(then)
+            editing, spent = self._pace.editing, self._budget.spent
             yield from self._agree(self.step)
+            self._pace.editing, self._budget.spent = editing, spent  # that was counted before
+        yield from self._take({view: file for view, file in now.items() if then.get(view) != file})
+
+    def _take(self, files: dict[int, Path]) -> base.Part[None]:
+        """Pictures that were edited before."""
+        for view, file in files.items():
+            self._views.put(view, png.read(file.read_bytes()))
+            self.files[view] = file
+            yield self._paused(self.step)
+        self._pixels.replace({view: self._views.picture(view) for view in files})
 
 
 def chosen(source: Source, settings: Settings) -> list[int]:
-    """Which views are edited, the first of them as the one to look from."""
-    poses = [one.camera.world_from_camera for one in source.photographs]
-    return spread.spread(poses, settings.views or len(poses))
+    """Which views are edited, the first of them as the one to look from. Raises UserError `scene.bad` where
+    masks leave nothing of any.
+    """
+    known = [number for number, one in enumerate(source.photographs) if one.known is None or one.known.any()]
+    if not known:
+        raise UserError(
+            "scene.bad", "The masks of the scene leave out every pixel of every picture.", hint="Mend them."
+        )
+    poses = [source.photographs[number].camera.world_from_camera for number in known]
+    return [known[number] for number in spread.spread(poses, settings.views or len(poses))]

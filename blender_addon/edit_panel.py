@@ -1,0 +1,55 @@
+"""Edit Scene in the panel: the instruction, the try, the versions of a field and the moments of an edit."""
+
+import bpy
+
+from . import captures, field_panel, props, rows
+from .methods import instruct_nerf2nerf
+
+
+def draw(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    live: props.MAQUETTE_PG_live,
+    settings: props.MAQUETTE_PG_scene,
+) -> None:
+    """From top to bottom, in the order in which it is used."""
+    empty = captures.chosen(context)
+    field_panel.capture(layout, context, settings, empty)
+    if empty is not None and not empty.get(captures.SCENE):
+        rows.sentence(layout, "It has no radiance field yet: reconstruct it, and apply the result.", "INFO")
+    chosen = settings.instruct_nerf2nerf
+    instruct_nerf2nerf.draw(layout, chosen)
+    layout.prop(settings, "seed")
+    header, body = layout.panel("maquette_edit_advanced", default_closed=True)
+    header.label(text="Advanced")
+    if body is not None:
+        instruct_nerf2nerf.draw_advanced(body, chosen)
+    layout.operator("maquette.edit_scene", text="Try on Three Views", icon="VIEWZOOM").trial = True
+    button = layout.row()
+    button.scale_y = 1.6
+    prompt = chosen.prompt.strip()
+    short = prompt if len(prompt) <= 28 else f"{prompt[:27]}…"
+    text = f"Edit: “{short}”" if prompt else "Edit Scene"
+    button.operator("maquette.edit_scene", text=text, icon="SHADERFX").trial = False
+    if empty is not None and empty.get(captures.SCENE):
+        _versions(layout, empty)
+        field_panel.field(layout, live)
+
+
+def _versions(layout: bpy.types.UILayout, empty: bpy.types.Object) -> None:
+    """Every field that the capture has had, and the moments of the one that is shown."""
+    found = captures.versions(empty)
+    if len(found) > 1:
+        box = layout.box()
+        for one in found:
+            row = box.row(align=True)
+            icon = "RADIOBUT_ON" if one.job == empty[captures.SCENE] else "RADIOBUT_OFF"
+            row.operator("maquette.version_choose", text=one.name, icon=icon, emboss=False).job = one.job
+            row.operator("maquette.version_forget", text="", icon="X", emboss=False).job = one.job
+    shown = captures.version(empty)
+    if shown is None or len(shown.moments) < 2:
+        return
+    last = len(shown.moments) - 1
+    line = layout.row(align=True)
+    line.prop(empty.maquette, "moment", text=f"Moment (0 to {last})", slider=False)
+    line.operator("maquette.before_after", text="", icon="ARROW_LEFTRIGHT")

@@ -1,0 +1,91 @@
+"""Editing a scene in the panel: its settings, what is drawn of them, and the parameters they become."""
+
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+
+from . import choices, limits
+
+NAME = "instruct_nerf2nerf"
+PRESETS = {
+    "joint": ("Together", "Views are edited together and agree on what is changed"),
+    "classic": ("As Published", "One view after the other, as in the paper"),
+}
+BUDGETS = [
+    ("USUAL", "Usual", "As long as an edit usually takes on the server's device"),
+    ("SECONDS", "Time", "Edit and learn for that many seconds"),
+    ("STEPS", "Steps", "Take that many steps: the same steps give the same scene"),
+]
+OWN = {
+    "use_guidance_scale": "guidance_scale",
+    "use_image_guidance_scale": "image_guidance_scale",
+    "use_views": "views",
+    "use_size": "size",
+}
+"""switch -> number"""
+
+
+class MAQUETTE_PG_instruct_nerf2nerf(bpy.types.PropertyGroup):
+    """Settings of editing, saved with the scene."""
+
+    prompt: StringProperty(name="Instruction", **limits(NAME, "prompt"))
+    preset: EnumProperty(
+        name="Way",
+        items=choices(NAME, "preset", PRESETS),
+        default=limits(NAME, "preset")["default"],
+        description=limits(NAME, "preset")["description"],
+    )
+    budget: EnumProperty(
+        name="Budget", items=BUDGETS, default="USUAL", description="How long the scene is edited"
+    )
+    seconds: FloatProperty(name="Seconds", precision=0, **limits(NAME, "seconds", default=240.0))
+    steps: IntProperty(name="Steps", **limits(NAME, "steps", default=2000))
+    use_guidance_scale: BoolProperty(name="Own Guidance", description="Set it instead of the model's own")
+    guidance_scale: FloatProperty(name="Guidance", **limits(NAME, "guidance_scale", default=7.5))
+    use_image_guidance_scale: BoolProperty(
+        name="Own Picture Guidance", description="Set it instead of the model's own"
+    )
+    image_guidance_scale: FloatProperty(
+        name="Picture Guidance", **limits(NAME, "image_guidance_scale", default=1.5)
+    )
+    use_views: BoolProperty(name="Own Views", description="Set it instead of what the device has time for")
+    views: IntProperty(name="Views", **limits(NAME, "views", default=24))
+    use_size: BoolProperty(name="Own Size", description="Set it instead of the model's own")
+    size: IntProperty(name="Size", subtype="PIXEL", **limits(NAME, "size", default=512))
+    keep: BoolProperty(name="Keep the Rest", **limits(NAME, "keep"))
+
+
+def params(settings: MAQUETTE_PG_instruct_nerf2nerf) -> dict[str, Any]:
+    """The mapping that the server reads; what is left to model or device is not in it."""
+    found: dict[str, Any] = {
+        "prompt": settings.prompt,
+        "preset": settings.preset,
+        "keep": settings.keep,
+    }
+    if settings.budget != "USUAL":
+        name = settings.budget.lower()
+        found[name] = getattr(settings, name)
+    return found | {
+        name: getattr(settings, name) for switch, name in OWN.items() if getattr(settings, switch)
+    }
+
+
+def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_instruct_nerf2nerf) -> None:
+    """Instruction and budget."""
+    layout.prop(settings, "prompt")
+    layout.row().prop(settings, "budget", expand=True)
+    if settings.budget != "USUAL":
+        layout.prop(settings, settings.budget.lower())
+
+
+def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_instruct_nerf2nerf) -> None:
+    """All else."""
+    layout.prop(settings, "preset")
+    layout.prop(settings, "keep")
+    for switch, name in OWN.items():
+        row = layout.row(align=True, heading=settings.bl_rna.properties[name].name)
+        row.prop(settings, switch, text="")
+        value = row.row()
+        value.enabled = getattr(settings, switch)
+        value.prop(settings, name, text="")

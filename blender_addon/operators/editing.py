@@ -1,0 +1,129 @@
+"""The buttons of editing: edit the field of a capture, try an instruction, choose a version or a moment."""
+
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+
+from .. import captures, pump, steps
+from ..apply import field
+from ..methods import instruct_nerf2nerf
+from ..wire import errors
+from . import field_jobs
+from .told import DONE, Answer, reports
+
+
+class MAQUETTE_OT_edit_scene(field_jobs.OfField, bpy.types.Operator):
+    """Change the radiance field of the capture by the instruction; the field before stays a version"""
+
+    bl_idname = "maquette.edit_scene"
+    bl_label = "Edit Scene"
+
+    trial: BoolProperty(
+        name="Try", description="Only edit three views at several strengths, and show them on one sheet"
+    )
+
+    @reports
+    def execute(self, context: bpy.types.Context) -> Answer:
+        """The field is on the server: nothing is sent but the instruction."""
+        empty, settings = captures.chosen(context), context.scene.maquette
+        params: dict[str, Any] = instruct_nerf2nerf.params(settings.instruct_nerf2nerf)
+        if not params["prompt"].strip():
+            raise errors.UserError(
+                "prompt.empty", "The instruction is empty.", hint="Say what is to be done: make it blue."
+            )
+        if self.trial:
+            params["trial"] = True
+            params.pop("steps", None)
+            params.pop("seconds", None)
+        field_jobs.submit(
+            context,
+            instruct_nerf2nerf.NAME,
+            steps.Work(field_jobs.named(field_jobs.field_of(empty)), 1),
+            params=params,
+            seed=settings.seed,
+            empty=empty,
+            prompt=params["prompt"],
+            stage="sending",
+        )
+        return DONE
+
+
+class MAQUETTE_OT_version_choose(field_jobs.OfField, bpy.types.Operator):
+    """Show this version of the field; all others stay"""
+
+    bl_idname = "maquette.version_choose"
+    bl_label = "Choose Version"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - Blender's own way of saying it
+
+    job: StringProperty(name="Job", description="Whose result the version is")
+
+    @reports
+    def execute(self, context: bpy.types.Context) -> Answer:
+        """One undo step."""
+        empty = captures.chosen(context)
+        if self.job not in {one.job for one in captures.versions(empty)}:
+            raise errors.UserError("result.gone", f"'{empty.name}' has no such version.")
+        field.choose(empty, self.job)
+        _look_again()
+        return DONE
+
+
+class MAQUETTE_OT_version_forget(field_jobs.OfField, bpy.types.Operator):
+    """Take this version off the list; the others need nothing of it"""
+
+    bl_idname = "maquette.version_forget"
+    bl_label = "Forget Version"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    job: StringProperty(name="Job", description="Whose result the version is")
+
+    @reports
+    def execute(self, context: bpy.types.Context) -> Answer:
+        """One undo step. The newest of those that stay is shown when it was the one that is."""
+        empty = captures.chosen(context)
+        left = [one for one in captures.versions(empty) if one.job != self.job]
+        if not left:
+            raise errors.UserError(
+                "result.gone", "The only version stays.", hint="Remove the capture to be rid of its field."
+            )
+        captures.set_versions(empty, left)
+        if empty[captures.SCENE] == self.job:
+            field.choose(empty, left[-1].job)
+            _look_again()
+        return DONE
+
+
+class MAQUETTE_OT_before_after(field_jobs.OfField, bpy.types.Operator):
+    """Show the field as it was before the edit, and again as it is after it"""
+
+    bl_idname = "maquette.before_after"
+    bl_label = "Before / After"
+
+    @reports
+    def execute(self, context: bpy.types.Context) -> Answer:
+        """From the end of the edit to its beginning and back."""
+        empty = captures.chosen(context)
+        found = captures.version(empty)
+        if found is None or not found.moments:
+            raise errors.UserError(
+                "job.wrong_state", f"'{empty.name}' shows no edit.", hint="Edit the scene first."
+            )
+        at_start = empty.maquette.moment == 0
+        empty.maquette.moment = len(found.moments) - 1 if at_start else 0
+        _look_again()
+        return DONE
+
+
+def _look_again() -> None:
+    """The live render follows."""
+    pump.tick()
+    pump.wake()
+
+
+CLASSES = (
+    MAQUETTE_OT_edit_scene,
+    MAQUETTE_OT_version_choose,
+    MAQUETTE_OT_version_forget,
+    MAQUETTE_OT_before_after,
+)

@@ -53,7 +53,7 @@ class MAQUETTE_PG_instruct_nerf2nerf(bpy.types.PropertyGroup):
     views: IntProperty(name="Views", **limits(NAME, "views", default=24))
     use_size: BoolProperty(name="Own Size", description="Set it instead of the model's own")
     size: IntProperty(name="Size", subtype="PIXEL", **limits(NAME, "size", default=512))
-    keep: BoolProperty(name="Keep the Rest", **limits(NAME, "keep"))
+    keep: BoolProperty(name="Keep the Rest", **limits(NAME, "keep", default=True))
 
 
 def params(settings: MAQUETTE_PG_instruct_nerf2nerf) -> dict[str, Any]:
@@ -61,8 +61,9 @@ def params(settings: MAQUETTE_PG_instruct_nerf2nerf) -> dict[str, Any]:
     found: dict[str, Any] = {
         "prompt": settings.prompt,
         "preset": settings.preset,
-        "keep": settings.keep,
     }
+    if settings.preset == "joint":
+        found["keep"] = settings.keep
     if settings.budget != "USUAL":
         name = settings.budget.lower()
         found[name] = getattr(settings, name)
@@ -82,7 +83,8 @@ def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_instruct_nerf2nerf) -
 def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_instruct_nerf2nerf) -> None:
     """All else."""
     layout.prop(settings, "preset")
-    layout.prop(settings, "keep")
+    if settings.preset == "joint":
+        layout.prop(settings, "keep")
     for switch, name in OWN.items():
         row = layout.row(align=True, heading=settings.bl_rna.properties[name].name)
         row.prop(settings, switch, text="")

@@ -14,8 +14,8 @@ from PIL import Image
 from benchmarks import edit, frame, sheets
 
 PAGE = frame.ROOT / "docs" / "edited.png"
-COLUMNS, SIDE = 5, 192  # views, and their pixels
-MOMENTS = (0.02, 0.1, 0.3)  # shares of the steps at which three are shown
+COLUMNS, SIDE = 4, 144  # views, and their pixels
+MOMENTS = (0.05, 0.3, 0.6)  # shares of the steps at which three are shown, but for the first
 
 
 def main() -> int:
@@ -27,10 +27,11 @@ def main() -> int:
         return 2
     files = SceneFiles.of_folder(after)
     record = runtime.open_scene(files).record
-    chosen = [min(record.moments, key=lambda step: abs(step - share * record.step)) for share in MOMENTS]
+    later = record.moments[1:]  # the first is the scene as it was
+    chosen = [min(later, key=lambda step: abs(step - share * record.step)) for share in MOMENTS]
     rows = [row(SceneFiles.of_folder(before)), *(row(files.at(step)) for step in chosen), row(files)]
     page = Image.fromarray(np.concatenate(rows))
-    sheets.save(page.quantize(256), PAGE)
+    sheets.save(page, PAGE)
     print(PAGE, chosen)
     return 0
 

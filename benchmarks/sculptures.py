@@ -30,8 +30,7 @@ def main() -> int:
         if missing:
             print(f"{', '.join(missing)} was not sculpted: run the benchmarks first.", file=sys.stderr)
             return 2
-        few = rows(names).quantize(256)
-        sheets.save(few, DOCS / page)
+        sheets.save(rows(names), DOCS / page)
         print(DOCS / page)
     return 0
 

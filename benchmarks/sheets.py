@@ -23,6 +23,7 @@ from benchmarks import captures, frame
 HERE = frame.ROOT / "docs" / "scenes"
 WORK = frame.ROOT / "build" / "scenes"
 LARGEST = 300_000  # bytes of a picture
+COLOURS = 128
 ROWS = 3
 FRAMES, COLUMNS = 6, 3  # of a turntable, and how many in a row
 
@@ -118,14 +119,12 @@ def tiled(pictures: Sequence[Image.Image]) -> Image.Image:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Writes a PNG; one that is too large gets 256 colours. Raises ValueError if that is not enough."""
-    for candidate in (picture, picture.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)):
-        held = io.BytesIO()
-        candidate.save(held, "PNG", optimize=True)
-        if held.tell() <= LARGEST:
-            path.write_bytes(held.getvalue())
-            return
-    raise ValueError(f"{path.name} would take {held.tell()} bytes")
+    """Writes a PNG of few colours. Raises ValueError when it is too large all the same."""
+    held = io.BytesIO()
+    picture.convert("RGB").quantize(COLOURS).save(held, "PNG", optimize=True)
+    if held.tell() > LARGEST:
+        raise ValueError(f"{path.name} would take {held.tell()} bytes")
+    path.write_bytes(held.getvalue())
 
 
 if __name__ == "__main__":

@@ -96,3 +96,21 @@ def test_the_queue_keeps_places_and_moves_jobs() -> None:
     assert list(line) == ["c", "a"]
     with pytest.raises(ValueError, match="not in list"):
         line.move("b", 0)
+
+
+def test_a_checkpoint_of_the_same_step_gives_way_to_the_newer(tmp_path: Path) -> None:
+    write(tmp_path, 1, 5, b"first")
+    write(tmp_path, 1, 5, b"second")
+    assert newest(tmp_path) == (5, b"second", [])
+    assert [folder.name for folder in attempts.checkpoints(tmp_path)] == ["checkpoint-00000005"]
+    assert {entry.name for entry in (tmp_path / "attempt-1").iterdir()} == {"checkpoint-00000005"}
+
+
+def test_what_an_attempt_keeps_is_found_by_the_next(tmp_path: Path) -> None:
+    folder = attempts.attempt_folder(tmp_path, 1)
+    kept = attempts.keep(folder, b"a picture")
+    assert attempts.keep(folder, b"a picture") == kept
+    assert kept.is_relative_to(folder)
+    assert attempts.kept(tmp_path, kept.name) == kept
+    assert kept.read_bytes() == b"a picture"
+    assert attempts.kept(tmp_path, "0" * 64) is None

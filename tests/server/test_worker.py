@@ -118,6 +118,18 @@ def test_pauses_are_told_now_and_then_and_both_ends_of_a_stage_always(
     assert len(places) <= len(ends) + in_between
 
 
+def test_what_a_job_kept_is_handed_over_and_stays(tmp_path: Path) -> None:
+    kept = tmp_path / "attempt-1" / "kept" / ("cd" * 32)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"a moment")
+    written = outputs.Outputs(tmp_path / "out", tmp_path / "blobs").write(
+        base.Item("scene", "moments/1/view.png", kept)
+    )
+    assert (Path(written.file).read_bytes(), written.digest, written.size) == (b"a moment", kept.name, 8)
+    Path(written.file).rename(tmp_path / "adopted")  # as the front takes it
+    assert kept.read_bytes() == b"a moment"
+
+
 def test_what_a_job_was_given_is_named_and_not_written_again(tmp_path: Path) -> None:
     given = tmp_path / ("ab" * 32)
     given.write_bytes(b"a picture")

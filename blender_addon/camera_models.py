@@ -168,11 +168,12 @@ def is_same_pose(one: Floats, other: Floats) -> bool:
 
 
 def upright(up: ArrayLike) -> Floats:
-    """The shortest rotation [3, 3] that takes a direction to +z."""
+    """The shortest rotation [3, 3] that takes a direction to +z; about x where that is any."""
     start = np.array(up, np.float64) / np.linalg.norm(up)
     cosine = float(start[2])
     if cosine < -1 + 1e-9:
-        return np.diag([1.0, -1.0, -1.0])
+        flip = np.diag([1.0, -1.0, -1.0])  # 1 + cosine has no digits left
+        return np.asarray(upright(flip @ start) @ flip)
     x, y, _ = np.cross(start, (0.0, 0.0, 1.0))
     cross = np.array([[0.0, 0.0, y], [0.0, 0.0, -x], [-y, x, 0.0]])
     return np.eye(3) + cross + cross @ cross / (1 + cosine)

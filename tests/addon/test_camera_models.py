@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 from maquette_wire import errors
 
@@ -36,6 +36,7 @@ def test_a_pixel_that_blender_cannot_hold_is_refused() -> None:
     assert caught.value.code == "cameras.bad"
 
 
+@example([0.0, 1e-6, -0.5])
 @given(some.lists(some.floats(-1, 1), min_size=3, max_size=3).filter(lambda v: np.linalg.norm(v) > 1e-3))
 def test_upright_is_a_rotation_that_takes_a_direction_to_z(up: list[float]) -> None:
     turn = camera_models.upright(up)

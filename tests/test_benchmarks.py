@@ -14,8 +14,7 @@ import pytest
 import torch
 from maquette_server.datasets import opening
 from maquette_server.fields import mip
-from maquette_server.methods.reconstruct import learning
-from maquette_server.training import mip_presets
+from maquette_server.training import budget, mip_presets
 from PIL import Image
 
 from benchmarks import __main__ as command
@@ -302,7 +301,7 @@ class Clocked:
 
 def test_seconds_count_learning_only(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(learning.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
     told: list[float] = []
 
     def tell(at: float, learner: Clocked) -> None:

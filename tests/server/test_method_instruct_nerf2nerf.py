@@ -298,6 +298,23 @@ def test_one_view_is_enough(model, tmp_path, count, held):
     assert result.figures["edited_views"] == 1
 
 
+def test_an_object_keeps_its_shape(ball, model, tmp_path, monkeypatch):
+    """The same edit by random weights, without what holds the shape and with it."""
+    points = torch.rand(4000, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+    def light(scene: Path) -> torch.Tensor:
+        return torch.exp(-0.05 * runtime.open_scene(SceneFiles.of_folder(scene)).field.densities(points, 0.0))
+
+    before = light(ball)
+    moved = []
+    for weight in (0.0, 1.0):
+        monkeypatch.setattr(relearning, "_HOLD", weight)
+        result = edited(ball, tmp_path / str(weight), model, steps=60)
+        after = light(scene_jobs.write(result, tmp_path / f"scene-{weight}"))
+        moved.append(float((after - before).abs().mean()))
+    assert moved[1] < 0.7 * moved[0]
+
+
 def test_the_pictures_own_codes_and_the_cameras_stay(tmp_path, model):
     ball_captures.write(tmp_path / "data", 8)
     made = scene_jobs.finish(

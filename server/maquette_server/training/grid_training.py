@@ -41,6 +41,7 @@ class Settings:
     patch: int = 0  # pixels a side of the squares that are drawn; 0: single pixels
     clip: float = math.inf  # longest gradient
     appearances: bool = True  # whether the pictures' codes learn too
+    hold: float = 0.0  # weight of the loss that keeps each sample as opaque as `held` has it
 
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
@@ -59,13 +60,15 @@ class GridTask:
         seed: int,
         progress: Callable[[int], float],
         perceptual: Perceptual | None = None,
+        held: grid.GridField | None = None,
     ) -> None:
         """progress: of a step's number, the share of the training that is over, 0..1.  perceptual: is added
-        to the loss of patches.
+        to the loss of patches.  held: a field whose shape is kept, see `Settings.hold`.
         """
         self.field, self.placing = field, placing
         self._pixels, self._settings, self._progress = pixels, settings, progress
         self._perceptual = perceptual if settings.patch else None
+        self._held = held if settings.hold else None
         device = pixels.device
         self._random = seeds.torch_generator(seed, "pixels", device)
         self._table = TouchedAdam(field.grid.table)
@@ -132,6 +135,8 @@ class GridTask:
                 for each in (wanted, splitting.together(seen, parts))
             )
             loss = loss + self._perceptual(*pictures).mean()
+        if self._held is not None:
+            loss = loss + self._settings.hold * self._moved(self._held, densities, samples)
         more = self.placing.loss(densities, samples)
         self._adam.zero_grad(set_to_none=True)
         (loss if more is None else loss + more).backward()
@@ -144,6 +149,12 @@ class GridTask:
         self._table.step(self._settings.table_rate * rate)
         self.placing.learn(rate)
         self._loss = loss.detach()
+
+    def _moved(self, held: grid.GridField, densities: Tensor, samples: Samples) -> Tensor:
+        """Mean difference between what a held field and this one stop of the light at the samples."""
+        with torch.no_grad():
+            before = torch.exp(-grid.density(held.code(samples.points, samples.spreads)) * samples.lengths)
+        return (torch.exp(-densities * samples.lengths) - before).abs().mean()
 
     def _split_loss(self, drawn: Drawn, seen: Tensor, wanted: Tensor) -> Tensor:
         """Of pixels as means of PARTS rays.

@@ -172,5 +172,5 @@ def test_a_mesh_that_is_not_whole_makes_nothing(scene) -> None:
 
 def test_the_mode_stands_between_the_others(scene) -> None:
     modes = [item.identifier for item in scene.maquette.bl_rna.properties["mode"].enum_items]
-    assert modes == ["PAINT", "SCULPT", "RECONSTRUCT"]
+    assert modes == ["PAINT", "SCULPT", "RECONSTRUCT", "EDIT"]
     assert panels.MAQUETTE_PT_main.is_registered

@@ -24,6 +24,7 @@ PATCH = 32  # pixels a side of the squares that LPIPS compares
 _TABLE_RATE, _NETWORK_RATE = 5e-3, 1e-3
 _LAST_RATE = 0.1  # of the first: what the last edits show is learnt too
 _LONGEST_GRADIENT = 1.0
+_HOLD = 1.0  # else shapes bend to what single views show, and neighbours no longer agree
 
 
 class Relearner(grid_training.GridTask):
@@ -46,8 +47,11 @@ def start(
     progress: Callable[[int], float],
     seed: int,
     perceptual: grid_training.Perceptual | None,
+    held: GridScene,
 ) -> tuple[Relearner, pixels.Pixels]:
-    """The field of a scene, and the pictures it learns from: the un-edited ones."""
+    """The field of a scene, and the pictures it learns from: the un-edited ones.  held: the field as it was;
+    of an object that keeps its outline the shape is kept too.
+    """
     learnt, record = source.field, source.scene.record
     drawn = pixels.Pixels(
         [pixels.Picture(one.camera, one.pixels, one.known) for one in source.photographs],
@@ -68,9 +72,17 @@ def start(
         patch=PATCH if perceptual is not None else 0,
         clip=_LONGEST_GRADIENT,
         appearances=False,
+        hold=_HOLD if source.transparent else 0.0,
     )
     task = Relearner(
-        learnt.field, drawn, _placing(learnt, learnt.domain, samples), settings, seed, progress, perceptual
+        learnt.field,
+        drawn,
+        _placing(learnt, learnt.domain, samples),
+        settings,
+        seed,
+        progress,
+        perceptual,
+        held.field,
     )
     task.finest = learnt.finest
     return task, drawn

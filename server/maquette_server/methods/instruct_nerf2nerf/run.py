@@ -49,7 +49,7 @@ def run(ctx: base.RunContext) -> base.Run:
     perceptual = _perceptual(ctx, params, chosen.tier)
     budget = budgets.Budget(chosen.steps, chosen.seconds)
     pace = Pace(budget, chosen.steps, chosen.seconds)
-    learner, pixels = relearning.start(given, chosen.tier.samples, pace.share, ctx.seed, perceptual)
+    learner, pixels = relearning.start(given, chosen.tier.samples, pace.share, ctx.seed, perceptual, original)
     chosen_views = work.chosen(given, chosen)
     taken = moments.Moments(views, learner, original, chosen_views[0], ctx.keep, ctx.kept)
     task = work.Work(chosen_views, original, views, editor, chosen, learner, pixels, budget, pace, taken, ctx)

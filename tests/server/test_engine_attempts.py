@@ -1,7 +1,9 @@
 """Checkpoints: complete or not there, the newest readable one of any attempt, and only two of them."""
 
+import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from maquette_server.engine import attempts, queue
 
@@ -114,3 +116,39 @@ def test_what_an_attempt_keeps_is_found_by_the_next(tmp_path: Path) -> None:
     assert attempts.kept(tmp_path, kept.name) == kept
     assert kept.read_bytes() == b"a picture"
     assert attempts.kept(tmp_path, "0" * 64) is None
+
+
+def test_of_what_was_kept_stays_what_checkpoints_name_and_what_is_newer(tmp_path: Path) -> None:
+    """Five files: two that the remaining checkpoints name, one of them an earlier attempt's; one that only a
+    checkpoint named that is gone; one that none named; one that was kept after the last.
+    """
+    folders = [attempts.attempt_folder(tmp_path, number) for number in (1, 2)]
+    earlier, gone, named, nobody = (
+        attempts.keep(folders[number], data)
+        for number, data in ((0, b"earlier"), (0, b"gone"), (1, b"named"), (1, b"nobody"))
+    )
+    for place in (earlier, gone, named, nobody):
+        os.utime(place, (1000, 1000))
+    progress = attempts.Progress(step=0)
+    for attempt, step, files in ((0, 3, [gone, earlier]), (1, 4, [earlier]), (1, 5, [earlier, named])):
+        values = {"files": {str(number): file.name for number, file in enumerate(files)}}
+        attempts.write_checkpoint(
+            folders[attempt], msgspec.structs.replace(progress, step=step), values, "numpy", b""
+        )
+    newer = attempts.keep(folders[1], b"newer")
+    attempts.remove_old_checkpoints(tmp_path)
+    assert [place.is_file() for place in (earlier, named, newer, gone, nobody)] == [True] * 3 + [False] * 2
+    again = attempts.keep(folders[1], b"nobody")
+    attempts.remove_old_checkpoints(tmp_path)
+    assert again == nobody
+    assert again.read_bytes() == b"nobody"
+
+
+def test_a_file_that_is_kept_again_is_new(tmp_path: Path) -> None:
+    folder = attempts.attempt_folder(tmp_path, 1)
+    first = attempts.keep(folder, b"again")
+    os.utime(first, (1000, 1000))
+    write(tmp_path, 1, 5)
+    assert attempts.keep(folder, b"again") == first
+    attempts.remove_old_checkpoints(tmp_path)
+    assert first.is_file()

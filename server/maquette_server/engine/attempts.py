@@ -11,6 +11,7 @@ going on; it appears by renaming a complete folder, and its JSON holds the diges
 front (folders, tidying) and the worker (writing, reading); imports no torch.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ TENSORS = "state.safetensors"
 VALUES = "state.json"
 KEEP = "kept"
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,12})")
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 _ATTEMPT = re.compile(r"attempt-(\d{1,9})")
 
 
@@ -106,7 +108,9 @@ def keep(folder: Path, data: bytes) -> Path:
     digest. Raises OSError; nothing half-written is left under that name.
     """
     target = folder / KEEP / hashlib.sha256(data).hexdigest()
-    if not target.exists():
+    try:
+        os.utime(target)  # it is of use again, whatever it was kept for before
+    except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_suffix(".new")
         try:
@@ -158,9 +162,22 @@ def newest_step(job_folder: Path) -> int:
 
 
 def remove_old_checkpoints(job_folder: Path) -> None:
-    """Keeps the newest two of all attempts."""
-    for folder in checkpoints(job_folder)[KEPT:]:
+    """Keeps the newest two of all attempts, and of the files that were kept before those what they name."""
+    found = checkpoints(job_folder)
+    for folder in found[KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)
+    try:
+        named = {
+            name for folder in found[:KEPT] for name in _DIGEST.findall((folder / VALUES).read_text("utf-8"))
+        }
+        since = min((folder / VALUES).stat().st_mtime for folder in found[:KEPT])
+    except (OSError, ValueError):
+        return  # none, or one that cannot be read: nobody knows what is of use
+    for _, folder in numbered(job_folder, _ATTEMPT):
+        for place in (folder / KEEP).glob("*"):
+            with contextlib.suppress(OSError):
+                if place.name not in named and place.stat().st_mtime < since:
+                    place.unlink()
 
 
 def remove_checkpoints(job_folder: Path) -> None:

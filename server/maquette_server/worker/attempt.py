@@ -226,7 +226,9 @@ class Attempt:
             return
         snapshot = step.snapshot(self.wish.max_px)
         items = [self._outputs.write(item) for item in snapshot.items]
-        self._snapshot_bytes = sum(item.size for item in items if item.file)
+        made = zip(snapshot.items, items, strict=True)
+        # what the job keeps anyway takes no room a second time
+        self._snapshot_bytes = sum(one.size for item, one in made if not isinstance(item.data, Path))
         preview, shape = "", (0, 0, 4)
         if snapshot.preview is not None:
             preview, shape = self._outputs.write_preview(snapshot.preview)

@@ -8,6 +8,8 @@ import ball_captures
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from maquette_server.cameras.lens import Lens
 from maquette_server.cameras.pinhole import Pinhole
 from maquette_server.fields.domain import Domain
@@ -162,3 +164,29 @@ def test_pictures_that_do_not_fit_or_show_nothing_are_refused() -> None:
 def test_a_lens_that_cannot_be_undone_is_refused_before_a_table_is_made() -> None:
     with pytest.raises(UserError, match="cannot be undone"):
         dataclasses.replace(BARREL, distortion=(-3.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+
+
+@given(st.integers(0, 2**31 - 1))
+def test_pictures_that_were_replaced_are_drawn_as_if_they_had_been_there(seed):
+    """Masks come, go and change; weights too."""
+    random = np.random.default_rng(seed)
+
+    def some(number: int) -> Picture:
+        known = None if random.random() < 0.4 else random.random((WIDE.height, WIDE.width)) < 0.5
+        colours = random.integers(0, 256, (WIDE.height, WIDE.width, 3), np.uint8)
+        return Picture(Posed(POSES[number], WIDE), colours, known, float(random.integers(1, 4)))
+
+    first, then = ([some(number) for number in range(3)] for _ in range(2))
+    changed = Pixels(first, DOMAIN, 0.5, 9.0)
+    changed.replace({number: then[number] for number in (0, 2)})
+    fresh = Pixels([then[0], first[1], then[2]], DOMAIN, 0.5, 9.0)
+    assert len(changed) == len(fresh)
+    pairs = [
+        [pixels.draw(50, torch.Generator().manual_seed(1)) for pixels in (changed, fresh)],
+        [pixels.draw_patches(3, 4, torch.Generator().manual_seed(2)) for pixels in (changed, fresh)],
+    ]
+    for one, other in pairs:
+        assert torch.equal(one.colours, other.colours)
+        assert torch.equal(one.pictures, other.pictures)
+        assert (one.known is None) == (other.known is None)
+        assert one.known is None or torch.equal(one.known, other.known)

@@ -64,7 +64,7 @@ class Pixels:
             self._bytes[start : start + size] = torch.from_numpy(_four(picture.pixels).reshape(-1, 4))
         self.device = torch.device(device)
         self._sizes = sizes
-        self._masks = [picture.known for picture in pictures]
+        self._numbers = [self._known_of(picture) for picture in pictures]
         self._weights = torch.tensor([float(picture.weight) for picture in pictures], device=device)
         self._count()
         if not float(self._chance.sum()) > 0:
@@ -84,7 +84,7 @@ class Pixels:
                 raise ValueError(f"a picture of {picture.pixels.shape} has not {size} pixels")
             rows = torch.from_numpy(_four(picture.pixels).reshape(-1, 4))
             self._bytes[start : start + size] = rows.to(self.device)
-            self._masks[number] = picture.known
+            self._numbers[number] = self._known_of(picture)
             self._weights[number] = picture.weight
         self._count()
 
@@ -94,10 +94,16 @@ class Pixels:
             self._weights[number] = weight
         self._count()
 
+    def _known_of(self, picture: Picture) -> Tensor | None:
+        """Numbers of the known pixels; None: all are."""
+        if picture.known is None:
+            return None
+        return torch.from_numpy(np.flatnonzero(picture.known).astype(np.int32)).to(self.device)
+
     def _count(self) -> None:
         """Which pixels are known, and how often each picture is drawn."""
-        self._known, self._first, self._counts = _known(self._masks, self._sizes, self.device)
-        self._masked = torch.tensor([mask is not None for mask in self._masks], device=self.device)
+        self._known, self._first, self._counts = _together(self._numbers, self._sizes, self.device)
+        self._masked = self._first >= 0
         drawn = _drawn(self._counts)
         self._evenly = (self._weights > 0) * drawn
         self._chance = self._weights * drawn
@@ -177,20 +183,19 @@ def _four(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], -1)
 
 
-def _known(
-    masks: Sequence[NDArray[np.bool_] | None], sizes: Sequence[int], device: torch.device
+def _together(
+    numbers: Sequence[Tensor | None], sizes: Sequence[int], device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Numbers of the known pixels of all pictures with a mask; where each picture's begin there, -1 without a
     mask; how many pixels of each are known.
     """
-    first, counts = [], []
+    first, counts, given = [], [], []
     held = 0
-    for known, size in zip(masks, sizes, strict=True):
+    for known, size in zip(numbers, sizes, strict=True):
         first.append(-1 if known is None else held)
-        counts.append(size if known is None else int(np.count_nonzero(known)))
-        held += 0 if known is None else counts[-1]
-    numbers = torch.empty(held, dtype=torch.int32, device=device)
-    for known, start, count in zip(masks, first, counts, strict=True):
+        counts.append(size if known is None else len(known))
         if known is not None:
-            numbers[start : start + count] = torch.from_numpy(np.flatnonzero(known))
-    return numbers, torch.tensor(first, device=device), torch.tensor(counts, device=device)
+            given.append(known)
+            held += len(known)
+    found = torch.cat(given) if given else torch.empty(0, dtype=torch.int32, device=device)
+    return found, torch.tensor(first, device=device), torch.tensor(counts, device=device)

@@ -108,7 +108,7 @@ def measure(before: Path, after: Path, alone: Alone, colour: str, most: int) -> 
         size = working_size(lens.width, lens.height, min(_SIDE, max(lens.width, lens.height)), 1)
         camera = replace(photograph.camera, lens=lens.resized(*size))
         frames = [scene.render(camera) for scene in (first, second)]
-        was, now = (_over(one, first.record.background) for one in frames)
+        was, now = (one.opaque(first.record.background) for one in frames)
         shapes.append(warp.View(camera, frames[0].depths))
         pictures["before"].append(was)
         pictures["after"].append(now)
@@ -125,34 +125,13 @@ def measure(before: Path, after: Path, alone: Alone, colour: str, most: int) -> 
                 (sharpness.mean_gradient(now, thing) or 0.0) / (sharpness.mean_gradient(put, thing) or 1.0),
             )
         )
-    errors = {name: _warp_error(shapes, found) for name, found in pictures.items()}
+    errors = {name: warp.error(shapes, found) for name, found in pictures.items()}
     return Measured(views, errors["after"], errors["before"])
-
-
-def _warp_error(shapes: list[warp.View], pictures: list[Floats]) -> float:
-    """Mean difference of every picture from its nearest neighbour's, warped to it."""
-    found = []
-    for number, target in enumerate(shapes):
-        others = [
-            (shape, picture)
-            for place, (shape, picture) in enumerate(zip(shapes, pictures, strict=True))
-            if place != number
-        ]
-        shown = warp.warped(target, warp.nearest(target, others)[:1])
-        if shown.known.any():
-            found.append(float(np.abs(shown.values - pictures[number])[shown.known].mean()))
-    return float(np.mean(found))
 
 
 def _psnr(first: Floats, second: Floats, where: NDArray[np.bool_]) -> float:
     pair = (each[where][None].astype(np.float64) for each in (first, second))
     return min(100.0, picture_errors.psnr(*pair))
-
-
-def _over(frame: runtime.Frame, background: str) -> Floats:
-    behind = 1.0 if background == "white" else 0.0
-    found: Floats = frame.colours + (1 - frame.opacities[..., None]) * np.float32(behind)
-    return found
 
 
 def _tensor(picture: NDArray[np.floating]) -> Tensor:

@@ -181,7 +181,11 @@ OUTSIDE: dict[str, list[str]] = {
     "safetensors": TORCH,
     "trimesh": TORCH,
     "diffusers": ["server/maquette_server/guidance/loading.py", "server/maquette_server/pocket"],
-    "transformers": ["server/maquette_server/guidance/loading.py", "server/maquette_server/pocket"],
+    "transformers": [
+        "server/maquette_server/guidance/loading.py",
+        "server/maquette_server/metrics/clip.py",
+        "server/maquette_server/pocket",
+    ],
     "tokenizers": ["server/maquette_server/pocket"],
     "nvdiffrast": ["server/maquette_server/rasterise"],
     "zmq": [

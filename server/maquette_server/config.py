@@ -53,6 +53,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """the default of methods that edit pictures"""
     lpips: str = ""
     """folder with the weights of LPIPS, as `maquette models lpips` leaves them; empty: there are none"""
+    clip: str = ""
+    """folder with a CLIPModel and its tokenizer, which figures of edits go by; empty: there is none"""
     limits: Limits = Limits()
     method_packages: tuple[str, ...] = METHOD_PACKAGES
     torch_threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1

@@ -14,6 +14,7 @@ CODES: dict[str, str] = {
     "blob.missing": "A file that a request names is not on the server.",
     "blob.too_large": "A file is larger than the server accepts.",
     "cameras.bad": "The camera path cannot be read or made.",
+    "clip.missing": "The CLIP model cannot be used.",
     "data.in_use": "Another server holds the data folder.",
     "data.unusable": "The data folder cannot be used.",
     "dataset.bad": "The data set's cameras cannot be used.",

@@ -74,7 +74,9 @@ def of_scene(
 ) -> base.RunContext:
     """The job that `maquette render FOLDER` or `maquette evaluate FOLDER` makes."""
     blobs: dict[str, bytes] = {}
-    inputs: dict[str, Any] = {"scene": captures.scene(folder, blobs, pictures=True)}
+    inputs: dict[str, Any] = {
+        "scene": captures.scene(folder, blobs, pictures=True, beginning=method == "evaluate")
+    }
     if cameras is not None:
         inputs["cameras"] = cameras
     return context(store, method, inputs, blobs, **options)

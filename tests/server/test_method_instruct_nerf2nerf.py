@@ -16,13 +16,15 @@ import tiny_models
 import torch
 from maquette_server.cameras.lens import Lens
 from maquette_server.datasets import writing
+from maquette_server.fields import grid
 from maquette_server.guidance import instruct_edit, loading
 from maquette_server.methods import base
 from maquette_server.methods.instruct_nerf2nerf import METHOD, relearning
+from maquette_server.metrics import clip
 from maquette_server.rendering.posed import Posed
 from maquette_server.scenes import folder, runtime
 from maquette_server.scenes.files import SceneFiles
-from maquette_server.training import pixels
+from maquette_server.training import loop, pixels
 from maquette_wire.errors import UserError
 from PIL import Image
 
@@ -423,3 +425,175 @@ def test_with_too_little_memory_fewer_views_are_edited_at_once(ball, model, tmp_
     assert max(sizes[1:]) == 2
     told = [sentence for code, sentence in warnings if code == "memory.tier"]
     assert told == ["There is too little memory to edit 4 views at once; from here on there are 2."]
+
+
+def judged(model: Any, judge: clip.Clip) -> Any:
+    def given(kind: str) -> Any:
+        if kind in ("instruct_edit", "clip"):
+            return model if kind == "instruct_edit" else judge
+        raise UserError("model.not_found", f"No model of the kind {kind} was chosen.")
+
+    return given
+
+
+CAPTIONS = {"input_caption": "a ball", "edited_caption": "a blue ball"}
+
+
+def test_clip_judges_an_edit_and_its_evaluation_says_the_same(ball, model, tmp_path):
+    judge = clip.load(tiny_models.clip_like(tmp_path / "clip"))
+    ctx = scene_jobs.of_scene(
+        NAME,
+        ball,
+        tmp_path / "store",
+        model=judged(model, judge),
+        **{"prompt": "make it blue", "calls": 3, "views": 4, "lpips": "off", "steps": 12},
+        **CAPTIONS,
+    )
+    result = scene_jobs.finish(NAME, ctx)
+    told = result.figures["clip"]
+    assert -1 <= told["text_image_direction"] <= 1
+    assert set(told["consistency"]) == {"a", "b", "c"}
+    assert told["consistency"]["c"] > 0.5
+    scene = scene_jobs.write(result, tmp_path / "edited")
+
+    def evaluated(**options: Any) -> dict[str, Any]:
+        job = scene_jobs.of_scene("evaluate", scene, tmp_path / "e", **options)
+        found: dict[str, Any] = scene_jobs.finish("evaluate", job).figures["edit"]
+        return found
+
+    again = evaluated(model=judged(model, judge), **CAPTIONS)
+    assert again.pop("instruction") == "make it blue"
+    assert again == {name: result.figures[name] for name in again}
+    assert again["clip"] == told
+    without = evaluated()
+    assert without["clip"] is None
+    assert "CLIP" in without["why_no_clip"]
+    assert without["warp_error"] == result.figures["warp_error"]
+    silent = evaluated(model=judged(model, judge))["clip"]
+    assert silent["text_image_direction"] is None
+    assert silent["consistency"] == told["consistency"]
+    one = scene_jobs.of_scene("evaluate", scene, tmp_path / "e", input_caption="a ball")
+    with pytest.raises(UserError, match="One caption came without the other"):
+        scene_jobs.finish("evaluate", one)
+
+
+def test_a_scene_that_was_not_edited_has_no_figures_of_an_edit(ball, tmp_path):
+    job = scene_jobs.of_scene("evaluate", ball, tmp_path / "e")
+    assert "edit" not in scene_jobs.finish("evaluate", job).figures
+
+
+def test_nothing_is_edited_or_kept_from_a_field_that_has_diverged(ball, model, tmp_path, monkeypatch):
+    """Once in the middle all its numbers are none; the loop looks at the losses some steps later."""
+    monkeypatch.setattr(loop, "_CHECK_EVERY", 4)
+    learn, edit = relearning.Relearner.advance, instruct_edit.InstructionEditor.edit
+    broken: list[int] = []
+    begun: list[bool] = []
+
+    def advance(self, step):
+        learn(self, step)
+        if step == 9 and not broken:
+            broken.append(step)
+            with torch.no_grad():
+                self.field.grid.table.fill_(torch.nan)
+
+    def watched(self, starts, conditions, strength, generators):
+        begun.append(bool(torch.isfinite(starts).all()))
+        return (yield from edit(self, starts, conditions, strength, generators))
+
+    monkeypatch.setattr(relearning.Relearner, "advance", advance)
+    monkeypatch.setattr(instruct_edit.InstructionEditor, "edit", watched)
+    result = edited(ball, tmp_path, model, preset="classic", steps=24, views=None)
+    assert broken
+    assert len(begun) >= 3
+    assert all(begun)
+    assert result.figures["steps"] == 24
+    scene = SceneFiles.of_folder(scene_jobs.write(result, tmp_path / "scene"))
+    for moment in result.figures["moments"]:
+        field = runtime.open_scene(scene.at(moment)).field
+        assert torch.isfinite(field.field.grid.table).all()  # type: ignore[attr-defined]
+
+
+def test_a_second_edit_of_a_scene_with_codes_learns_their_mean(tmp_path, model, monkeypatch):
+    """Its pictures are renders, which show the mean; photographs of the first edit show their own."""
+    ball_captures.write(tmp_path / "data", 8)
+    job_ = scene_jobs.reconstruct(tmp_path / "data", tmp_path / "made", steps=40, appearance=True)
+    scene = scene_jobs.write(scene_jobs.finish("reconstruct", job_), tmp_path / "scene")
+    own: list[bool] = []
+    forward = grid.GridField.forward
+
+    def watched(self, points, spreads, directions, pictures=None):
+        own.append(pictures is not None)
+        return forward(self, points, spreads, directions, pictures)
+
+    monkeypatch.setattr(grid.GridField, "forward", watched)
+    first = scene_jobs.write(edited(scene, tmp_path / "1", model, steps=4), tmp_path / "first")
+    assert own
+    assert all(own)
+    own.clear()
+    edited(first, tmp_path / "2", model, steps=4)
+    assert own
+    assert not any(own)
+
+
+@pytest.mark.parametrize(
+    "lens",
+    [
+        ball_captures.BARREL,
+        Lens(36, 36, 30.0, 30.0, 18.0, 18.0, "fisheye", (0.02, 0.0, 0.0, 0.0)),
+        Lens(20, 44, 46.0, 46.0, 10.0, 22.0),
+    ],
+    ids=["distorted", "fisheye", "portrait"],
+)
+def test_pictures_of_every_lens_are_edited(model, tmp_path, lens):
+    ball_captures.write(tmp_path / "data", 8, lens=lens, opaque=True)
+    made = scene_jobs.finish(
+        "reconstruct", scene_jobs.reconstruct(tmp_path / "data", tmp_path / "made", steps=20)
+    )
+    scene = scene_jobs.write(made, tmp_path / "scene")
+    result = edited(scene, tmp_path, model, views=3, steps=8)
+    files = scene_jobs.files(result)
+    for path in (path for path in files if path.startswith("edited/")):
+        assert Image.open(io.BytesIO(files[path])).size == (lens.width, lens.height)
+    assert result.figures["edited_views"] == 3
+    assert result.figures["warp_error"] >= 0
+
+
+def test_pictures_are_edited_at_the_size_that_was_learnt_from_and_their_masks_hold(model, tmp_path):
+    """The left half of every picture is to be ignored, and half of their sides was learnt from."""
+    made = ball_captures.write(tmp_path / "data", 8, opaque=True)
+    mask = np.full((36, 36), 255, np.uint8)
+    mask[:, :18] = 0
+    frames = tuple(
+        dataclasses.replace(one, mask=captures.save(tmp_path / f"data/masks/{number:03d}.png", mask))
+        for number, one in enumerate(made.frames)
+    )
+    writing.write(dataclasses.replace(made, frames=frames), tmp_path / "data")
+    job_ = scene_jobs.reconstruct(tmp_path / "data", tmp_path / "made", steps=20, reduce=2)
+    scene = scene_jobs.write(scene_jobs.finish("reconstruct", job_), tmp_path / "scene")
+    result = edited(scene, tmp_path, model, views=3, steps=8)
+    files = scene_jobs.files(result)
+    pictures = [path for path in files if path.startswith("edited/")]
+    assert len(pictures) == 3
+    assert all(Image.open(io.BytesIO(files[path])).size == (18, 18) for path in pictures)
+    assert len([path for path in files if path.startswith("masks/")]) == 8
+
+
+def test_seconds_end_an_edit(ball, model, tmp_path):
+    result = edited(ball, tmp_path, model, seconds=2.0)
+    assert result.figures["steps"] > 0
+    assert result.promise == "no step lost"
+    assert 2.0 <= result.figures["optimisation_seconds"] < 20
+
+
+@pytest.mark.parametrize(("tier", "most"), [("full", 4), ("small", 2), ("tiny", 1)])
+def test_a_tier_says_how_many_views_are_edited_at_once(ball, model, tmp_path, monkeypatch, tier, most):
+    own = instruct_edit.InstructionEditor.edit
+    sizes: list[int] = []
+
+    def watched(self, starts, conditions, strength, generators):
+        sizes.append(len(starts))
+        return (yield from own(self, starts, conditions, strength, generators))
+
+    monkeypatch.setattr(instruct_edit.InstructionEditor, "edit", watched)
+    edited(ball, tmp_path, model, tier=tier, steps=4)
+    assert max(sizes) == most

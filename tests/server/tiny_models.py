@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from maquette_server import pocket
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel
 
 POCKET = Path(pocket.__file__).parent / "weights" / "pocket-t2i"
 POCKET_EDIT = POCKET.parent / "pocket-edit"
@@ -28,6 +28,23 @@ def pocket_like(folder: Path) -> Path:
 def editor_like(folder: Path, prediction: str = "epsilon", seed: int = 0) -> Path:
     """An instruction editor: f = 4, 32 tokens, 4 channels and 4 more of a picture, latent side 8."""
     return _write(folder, levels=3, tokens=32, prediction=prediction, side=8, pictures=True, seed=seed)
+
+
+def clip_like(folder: Path) -> Path:
+    """A CLIPModel for pictures of 32 pixels a side and texts of 32 tokens, 12 numbers an embedding."""
+    torch.manual_seed(5)
+    spoken = json.loads((POCKET / "text_encoder" / "config.json").read_text(encoding="utf-8"))
+    marks = {name: spoken[name] for name in ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id")}
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shutil.copytree(POCKET / "tokenizer", folder)
+    _retoken(folder, 32)
+    settings = CLIPConfig(
+        text_config=sizes | marks | {"max_position_embeddings": 32},
+        vision_config=sizes | {"image_size": 32, "patch_size": 8},
+        projection_dim=12,
+    )
+    CLIPModel(settings).save_pretrained(folder)
+    return folder
 
 
 def _write(

@@ -58,17 +58,20 @@ def data_set(dataset: "DataSet", blobs: Blobs) -> tuple[messages.Input, messages
     return cameras, messages.ImagesInput(images=images, masks=masks)
 
 
-def scene(folder: Path, blobs: Blobs, pictures: bool, moment: int | None = None) -> messages.SceneInput:
+def scene(
+    folder: Path, blobs: Blobs, pictures: bool, moment: int | None = None, beginning: bool = False
+) -> messages.SceneInput:
     """The files of a scene's folder, with its pictures or without; of moments only the one that is asked for.
 
-    Raises UserError `scene.bad`.
+    beginning: with the weights of its first moment, to compare with. Raises UserError `scene.bad`.
     """
     from ..scenes.files import SceneFiles
 
     found = SceneFiles.of_folder(folder).at(moment)
+    first = found.first_moment if beginning else None
     files = []
     for path, place in found.places.items():
-        if path.startswith(("moments/", "edited/")):
+        if path.startswith(("moments/", "edited/")) and path != first:
             continue
         if pictures or not path.startswith(("images/", "masks/")):
             kept = _kept(place, f"'{path}' of the scene", "scene.bad", blobs)

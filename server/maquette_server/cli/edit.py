@@ -8,7 +8,7 @@ import typer
 from maquette_wire.errors import UserError
 
 from . import endings, launch
-from .render import Lpips
+from .render import EditedCaption, InputCaption, Lpips
 
 
 class Preset(StrEnum):
@@ -84,6 +84,8 @@ def edit(
     lpips: Annotated[
         Lpips, typer.Option(help="Learn by LPIPS too: if its weights are configured, always, or never.")
     ] = Lpips.auto,
+    input_caption: InputCaption = "",
+    edited_caption: EditedCaption = "",
     model: Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier edit in --out.")] = False,
     seed: launch.Seed = 0,
@@ -125,6 +127,8 @@ def edit(
         "anneal": anneal,
         "keep": keep,
         "lpips": lpips.value,
+        "input_caption": input_caption,
+        "edited_caption": edited_caption,
         "trial": trial,
     }
     launch.run(

@@ -124,6 +124,30 @@ def lpips(
 
 @app.command()
 @endings.ended
+def clip(
+    folder: Annotated[Path, typer.Argument(help="Folder with a CLIPModel as safetensors and its tokenizer.")],
+    as_json: Json = False,
+) -> None:
+    """Let figures of edits go by the CLIP model in FOLDER, such as a copy of openai/clip-vit-large-patch14,
+    which published figures go by. It stays where it is.
+    """
+    import msgspec
+
+    from ..metrics import clip as metric
+
+    where, settings = _settings()
+    target = folder.resolve()
+    metric.load(target)
+    _save(where, msgspec.structs.replace(settings, clip=str(target)))
+    typer.echo(
+        json.dumps({"clip": target.name, "where": str(target)})
+        if as_json
+        else f"Edits are judged by CLIP ({target.name}) from now on."
+    )
+
+
+@app.command()
+@endings.ended
 def release(server: Server = "", as_json: Json = False) -> None:
     """Free the models that idle workers of a server hold in memory."""
     from maquette_wire import happenings
@@ -195,9 +219,10 @@ def _of_here() -> list[dict[str, Any]]:
 
     _, settings = _settings()
     rows: list[dict[str, Any]] = []
-    if settings.lpips:
-        about = {"name": "lpips", "kind": "lpips", "commercial": "unknown", "default": False}
-        rows.append(about | {"where": settings.lpips})
+    for kind, place in (("lpips", settings.lpips), ("clip", settings.clip)):
+        if place:
+            about = {"name": kind, "kind": kind, "commercial": "unknown", "default": False}
+            rows.append(about | {"where": place})
     for name, entry in config.models_of(settings).items():
         info = config.describe(name, entry, default=name in config.defaults(settings).values())
         rows.append(

@@ -19,6 +19,12 @@ _EVALUATION = {"evaluation.json": "", "sheet.png": ".sheet.png", "report.json": 
 SceneFolder = Annotated[Path, typer.Argument(help="Folder that maquette reconstruct has written.")]
 
 
+InputCaption = Annotated[
+    str, typer.Option(help="The scene before the edit in words, for what CLIP measures.")
+]
+EditedCaption = Annotated[str, typer.Option(help="The same after the edit.")]
+
+
 class Split(StrEnum):
     """Which pictures."""
 
@@ -105,24 +111,35 @@ def evaluate(
     lpips: Annotated[
         Lpips, typer.Option(help="LPIPS: if its weights are configured, always, or never.")
     ] = Lpips.auto,
+    input_caption: InputCaption = "",
+    edited_caption: EditedCaption = "",
     moment: launch.Moment = None,
     device: launch.Device = "",
     server: launch.Server = "",
     as_json: launch.Json = False,
 ) -> None:
-    """Compare renders of SCENE with its photographs: PSNR, SSIM, LPIPS of each, by size, and in the mean."""
+    """Compare renders of SCENE with its photographs: PSNR, SSIM, LPIPS of each, by size, and in the mean.
+    Of an edited scene also what its edit has done.
+    """
     from . import captures, file_outputs, outputs
 
     target = outputs.folder(out)
     place = file_outputs.beside(target)
     launch.check(place, server, device)
     blobs: captures.Blobs = {}
-    inputs = (captures.scene(scene, blobs, pictures=True, moment=moment),)
+    inputs = (captures.scene(scene, blobs, pictures=True, moment=moment, beginning=True),)
     launch.run(
         place,
         "evaluate",
         scene.resolve().name,
-        {"split": split.value, "most": most, "reduce": reduce, "lpips": lpips.value},
+        {
+            "split": split.value,
+            "most": most,
+            "reduce": reduce,
+            "lpips": lpips.value,
+            "input_caption": input_caption,
+            "edited_caption": edited_caption,
+        },
         inputs,
         blobs,
         server=server,

@@ -72,6 +72,24 @@ def nearest(
     return [sources[k] for k in np.argsort(apart, kind="stable")[:_SOURCES]]
 
 
+def error(views: Sequence[View], pictures: Sequence[NDArray[np.floating]]) -> float:
+    """Mean absolute difference of each picture [h, w, 3] from its nearest neighbour's, warped to it by depth,
+    over what both see; 0 where no two see the same.
+    """
+    errors = []
+    for number, target in enumerate(views):
+        others = [
+            (view, np.asarray(picture, np.float32))
+            for place, (view, picture) in enumerate(zip(views, pictures, strict=True))
+            if place != number
+        ]
+        for one in nearest(target, others)[:1]:
+            shown = warped(target, [one])
+            if shown.known.any():
+                errors.append(np.abs(shown.values - pictures[number])[shown.known].mean())
+    return float(np.mean(errors)) if errors else 0.0
+
+
 def _points(view: View) -> NDArray[np.float64]:
     """The points of the scene [h, w, 3] that a view sees, in its world."""
     lens = view.camera.lens

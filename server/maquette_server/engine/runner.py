@@ -136,7 +136,7 @@ class Runner:
 
     def _further(self, method: base.Method) -> dict[str, str]:
         """Folders of the weights that a method uses when there are such."""
-        known = {"lpips": self._config.lpips}
+        known = {"lpips": self._config.lpips, "clip": self._config.clip}
         return {kind: known[kind] for kind in method.further if known[kind]}
 
     def refresh_wishes(self) -> None:

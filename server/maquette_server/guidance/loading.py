@@ -1,5 +1,5 @@
-"""A folder in diffusers format as objects Maquette works with. The only module that knows diffusers and
-transformers.
+"""A folder in diffusers format as objects Maquette works with. The only module that knows diffusers, and but
+for `metrics.clip` the only one that knows transformers.
 
 What differs between checkpoints was read from the folder's own files (`model_folders.checking`). Safetensors
 only.

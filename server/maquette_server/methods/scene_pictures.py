@@ -26,8 +26,7 @@ class Photograph:
         if self.pixels.shape[2] == 3:
             return self.pixels
         alpha = self.pixels[..., 3:].astype(np.float32) / 255
-        behind = 1.0 if background == "white" else 0.0
-        return runtime.to_u8(self.pixels[..., :3] / 255 * alpha + behind * (1 - alpha))
+        return runtime.to_u8(self.pixels[..., :3] / 255 * alpha + runtime.behind(background) * (1 - alpha))
 
 
 def load(files: SceneFiles, record: folder.CameraRecord, reduce: int) -> Photograph:

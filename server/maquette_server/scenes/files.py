@@ -62,11 +62,7 @@ class SceneFiles:
         """
         if moment is None:
             return self
-        kept = {
-            int(path.split("/")[1]): path
-            for path in self.below("moments")
-            if path.endswith(_WEIGHTS) and path.split("/")[1].isdigit()
-        }
+        kept = self._moments()
         if moment not in kept:
             steps = ", ".join(map(str, sorted(kept)))
             raise UserError(
@@ -79,6 +75,20 @@ class SceneFiles:
         found = SceneFiles(places)
         found.called = self.called
         return found
+
+    @property
+    def first_moment(self) -> str | None:
+        """Path of the weights of the earliest moment; None where there is none."""
+        kept = self._moments()
+        return kept[min(kept)] if kept else None
+
+    def _moments(self) -> dict[int, str]:
+        """Paths of the weights of moments, by step."""
+        return {
+            int(path.split("/")[1]): path
+            for path in self.below("moments")
+            if path.endswith(_WEIGHTS) and path.split("/")[1].isdigit()
+        }
 
     def below(self, folder: str) -> list[str]:
         """Paths of the files below a folder, sorted."""

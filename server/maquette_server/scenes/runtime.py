@@ -39,8 +39,11 @@ class Frame:
 
     def over(self, background: str) -> NDArray[np.uint8]:
         """Opaque, before "white" or "black", u8 [H, W, 3]."""
-        behind = 1.0 if background == "white" else 0.0
-        return to_u8(self.colours + (1 - self.opacities[..., None]) * behind)
+        return to_u8(self.opaque(background))
+
+    def opaque(self, background: str) -> NDArray[np.float32]:
+        """Opaque, before "white" or "black", [H, W, 3]."""
+        return self.colours + (1 - self.opacities[..., None]) * np.float32(behind(background))
 
     def straight(self) -> NDArray[np.uint8]:
         """With straight alpha, u8 [H, W, 4]."""
@@ -167,6 +170,11 @@ def open_scene(files: SceneFiles, device: torch.device | str = "cpu") -> Scene:
         raise _bad(files, "it holds no checkpoint")
     newest = next(iter(reasons.values()))
     raise _bad(files, f"none of its checkpoints can be read (of the newest: {newest})")
+
+
+def behind(background: str) -> float:
+    """The grey that a scene's background is: "white", or black."""
+    return 1.0 if background == "white" else 0.0
 
 
 def to_u8(values: NDArray[np.floating]) -> NDArray[np.uint8]:

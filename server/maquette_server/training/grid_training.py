@@ -7,6 +7,7 @@ step: only what is really opaque is not mixed with it, so opacity is learnt as w
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,6 +26,10 @@ _WIDE = 3.0  # pixels that are wider, in footprints of their rays: a quarter of 
 _STEADY = 0.3  # share of the training at the full learning rate; then it falls evenly in its logarithm
 
 
+Appearance = Literal["learnt", "fixed", "mean"]
+"""of the pictures' own codes: they learn too, stay, or their mean stands for each"""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a grid field learns."""
@@ -40,7 +45,8 @@ class Settings:
     absolute: bool = False  # errors instead of their squares: pictures that disagree are not averaged
     patch: int = 0  # pixels a side of the squares that are drawn; 0: single pixels
     clip: float = math.inf  # longest gradient
-    appearances: bool = True  # whether the pictures' codes learn too
+    appearance: Appearance = "learnt"
+    turned: float = 0.0  # share of the rays that are seen along another one: colours go less by direction
     hold: float = 0.0  # weight of the loss that keeps each sample as opaque as `held` has it
 
 
@@ -75,7 +81,9 @@ class GridTask:
         self._networks = {
             name: parameter
             for name, parameter in field.named_parameters()
-            if name != "grid.table" and parameter.numel() and (settings.appearances or name != "appearance")
+            if name != "grid.table"
+            and parameter.numel()
+            and (settings.appearance == "learnt" or name != "appearance")
         }
         self._adam = torch.optim.Adam(
             [*self._networks.values()], lr=settings.network_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
@@ -100,6 +108,13 @@ class GridTask:
         if len(samples):
             self._learn(drawn, rays, samples, self._rate(step))
 
+    def _turned(self, directions: Tensor) -> Tensor:
+        """Some of the directions [R, 3] exchanged for those of other rays."""
+        device = directions.device
+        others = torch.randperm(len(directions), generator=self._random, device=device)
+        chosen = torch.rand(len(directions), generator=self._random, device=device) < self._settings.turned
+        return torch.where(chosen[:, None], directions[others], directions)
+
     def _draw(self, count: int) -> Drawn:
         side = self._settings.patch
         if not side:
@@ -113,11 +128,14 @@ class GridTask:
         behind = behind.repeat_interleave(side**2, 0)
         wanted = drawn.colours + (1 - drawn.opacities)[:, None] * behind
         directions = torch.nn.functional.normalize(rays.directions, dim=-1)
+        if self._settings.turned:
+            directions = self._turned(directions)
+        own = self.field.settings.appearances and self._settings.appearance != "mean"
         densities, colours = self.field(
             samples.points,
             samples.spreads,
             spherical_harmonics.basis(directions)[samples.rays],
-            drawn.pictures[samples.rays // parts] if self.field.settings.appearances else None,
+            drawn.pictures[samples.rays // parts] if own else None,
         )
         behind = behind.repeat_interleave(parts, 0)
         seen, _, _ = packed.composite(densities, colours, samples.lengths, samples.offsets, behind)

@@ -44,6 +44,10 @@ def _load(path: str, device: str, kind: str) -> Any:
         from ..metrics import lpips
 
         return lpips.load_any(Path(path)).to(device)
+    if kind == "clip":
+        from ..metrics import clip
+
+        return clip.load(Path(path)).to(device)
     from ..guidance import loading
 
     return loading.load(path, device, kind)

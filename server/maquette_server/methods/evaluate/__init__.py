@@ -15,6 +15,10 @@ class EvaluateParams(base.Params, frozen=True):
     """None: as they were while the scene learnt"""
     lpips: Literal["auto", "on", "off"] = "auto"
     """auto: where its weights are configured"""
+    input_caption: Annotated[
+        str, Meta(max_length=2000, description="An edited scene before its edit in words, for CLIP")
+    ] = ""
+    edited_caption: Annotated[str, Meta(max_length=2000, description="The same after the edit")] = ""
     most: Annotated[int, Meta(ge=1, le=100_000, description="Pictures, evenly spread")] | None = None
 
 
@@ -24,5 +28,5 @@ METHOD = base.Method(
     needs=frozenset({"scene"}),
     optional=frozenset(),
     gives=frozenset({"images", "figures"}),
-    further=("lpips",),
+    further=("lpips", "clip"),
 )

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ...media import comparison_sheet, png
 from ...metrics import lpips, picture_errors
+from ...rendering.grid_render import GridScene
 from ...scenes import folder, runtime
-from .. import base, scene_input, scene_pictures
+from ...scenes.files import SceneFiles
+from .. import base, further, judged, scene_input, scene_pictures
 from . import EvaluateParams
 
 _ROWS = 6  # of the sheet
@@ -22,6 +24,7 @@ _SAME = 100.0  # dB of equal pictures, whose PSNR is infinite, and of better one
 def run(ctx: base.RunContext) -> base.Run:
     """See `methods.base`."""
     params: EvaluateParams = ctx.params
+    captions = judged.captions(params)
     ctx.timer.stage("load")
     yield base.Step(0, 0, "load")
     files = scene_input.scene_files(ctx)
@@ -30,7 +33,9 @@ def run(ctx: base.RunContext) -> base.Run:
         ctx.warn("checkpoint.damaged", note)
     chosen = _chosen(scene, params)
     yield base.Step(0, 0, "load")
-    distance, why_no_lpips = _distance(ctx, params)
+    distance: lpips.Lpips | None
+    distance, why_no_lpips = further.find(ctx, "lpips", params.lpips)
+    yield base.Step(0, 0, "load")
     reduce = params.reduce or scene.record.reduce
     ctx.timer.stage("evaluate")
     rows: list[dict[str, Any]] = []
@@ -62,6 +67,7 @@ def run(ctx: base.RunContext) -> base.Run:
     found = _means(rows)
     found |= {"why_no_lpips": why_no_lpips} if distance is None else {"lpips_network": distance.network}
     found |= {"split": params.split, "reduce": reduce, "seconds_per_picture": round(seconds / len(rows), 4)}
+    found |= yield from _of_edit(ctx, files, scene, captions)
     found |= {"left_out": left_out, "images": rows}
     sheet = comparison_sheet.sheet(
         [one[0] for one in shown], [one[1] for one in shown], names=[one[2] for one in shown]
@@ -70,29 +76,32 @@ def run(ctx: base.RunContext) -> base.Run:
         base.Item("figures", "evaluation.json", json.dumps(found, indent=1).encode() + b"\n"),
         base.Item("images", "sheet.png", png.write(sheet)),
     ]
-    told = ("psnr", "ssim", "lpips", "split", "reduce", "scales")
-    return base.Result(items, {name: found[name] for name in told})
+    told = ("psnr", "ssim", "lpips", "split", "reduce", "scales", "edit")
+    return base.Result(items, {name: found[name] for name in told if name in found})
 
 
-def _distance(ctx: base.RunContext, params: EvaluateParams) -> tuple[lpips.Lpips | None, str]:
-    """LPIPS, or None and the reason. Raises UserError `lpips.missing` when it was asked for by name."""
-    if params.lpips == "off":
-        return None, "LPIPS was not asked for"
-    try:
-        loaded: lpips.Lpips = ctx.model("lpips")
-    except UserError as error:
-        if error.code not in ("model.not_found", "lpips.missing"):
-            raise
-        if params.lpips == "on":
-            raise UserError("lpips.missing", "No weights for LPIPS are configured.", hint=_HOW) from error
-        if error.code == "lpips.missing":
-            ctx.warn(error.code, error.sentence)
-            return None, error.sentence
-        return None, "no weights for LPIPS are configured"
-    return loaded, ""
+def _of_edit(
+    ctx: base.RunContext, files: SceneFiles, scene: runtime.Scene, captions: tuple[str, str] | None
+) -> base.Part[dict[str, Any]]:
+    """What the edit has done, of a scene that was edited: it beside its first moment."""
+    record = scene.record
+    if record.method != "instruct_nerf2nerf" or not isinstance(scene.field, GridScene):
+        return {}
+    first = files.first_moment
+    if first is None:
+        return {"edit": None, "why_no_edit": "the scene's first moment is not there"}
+    before = runtime.open_scene(files.at(int(first.split("/")[1])), ctx.device).field
+    assert isinstance(before, GridScene)
+    yield base.Step(0, 0, "measure")
+    fields = before, scene.field
+    found = yield from judged.figures(ctx, scene, fields, record.name, _of_object(files, scene), captions)
+    return {"edit": {"instruction": record.name, **found}}
 
 
-_HOW = "Name their folder with: maquette models lpips FOLDER"
+def _of_object(files: SceneFiles, scene: runtime.Scene) -> bool:
+    """Whether the pictures show an object alone."""
+    first = next(camera for camera in scene.cameras if camera.image)
+    return scene_pictures.load(files, first, scene.record.reduce).pixels.shape[2] == 4
 
 
 def _chosen(scene: runtime.Scene, params: EvaluateParams) -> list[folder.CameraRecord]:

@@ -47,6 +47,10 @@ class EditParams(base.Params, frozen=True):
     keep: Annotated[bool, Meta(description="What the edit leaves alone stays as it was")] | None = None
     """None: in `joint`, and not in `classic`"""
     lpips: Annotated[Literal["auto", "on", "off"], Meta(description="Learn by LPIPS as well")] = "auto"
+    input_caption: Annotated[
+        str, Meta(max_length=2000, description="The scene before the edit in words, for what CLIP measures")
+    ] = ""
+    edited_caption: Annotated[str, Meta(max_length=2000, description="The same after the edit")] = ""
     trial: Annotated[bool, Meta(description="Only try a few views and strengths")] = False
 
     def __post_init__(self) -> None:
@@ -67,5 +71,5 @@ METHOD = base.Method(
     optional=frozenset(),
     gives=frozenset({"scene", "images", "figures"}),
     models=("instruct_edit",),
-    further=("lpips",),
+    further=("lpips", "clip"),
 )

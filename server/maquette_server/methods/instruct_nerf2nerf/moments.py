@@ -44,10 +44,12 @@ class Moments:
             self.take(step, share)
 
     def take(self, step: int, share: float) -> None:
-        """Keeps the field as it is, unless that is done."""
+        """Keeps the field as it is, unless that is done or there is nothing to see."""
         if self.kept and self.kept[-1].step >= step:
             return
         picture = self._picture()
+        if not np.isfinite(picture).all():  # it has diverged, and will be taken back
+            return
         self.kept.append(
             Moment(
                 step,

@@ -1,19 +1,17 @@
 """The story of an edit: open a scene, edit its pictures while its field learns them, hand the scene over."""
 
 import torch
-from maquette_wire.errors import UserError
 
+from ...editing import judging
 from ...editing import moments as choosing
 from ...editing.pace import Pace
 from ...guidance.instruct_edit import InstructionEditor
-from ...metrics import lpips
 from ...rendering.grid_render import GridScene
 from ...scenes import runtime
 from ...training import budget as budgets
-from ...training import loop
-from .. import base
+from ...training import grid_training, loop
+from .. import base, further, judged
 from . import EditParams, moments, outputs, relearning, settings, source, trial, work
-from . import figures as measures
 from .views import Views
 
 _ENOUGH = 0.9  # of the learning: an edit that was stopped before has changed little for that reason
@@ -29,6 +27,7 @@ def run(ctx: base.RunContext) -> base.Run:
     assert ctx.keep is not None
     assert ctx.kept is not None
     device = torch.device(ctx.device)
+    captions = judged.captions(params)
     ctx.timer.stage("load")
     yield source.LOADING
     given = yield from source.load(ctx)
@@ -47,6 +46,7 @@ def run(ctx: base.RunContext) -> base.Run:
     original = runtime.open_scene(given.files, device).field
     assert isinstance(original, GridScene)
     perceptual = _perceptual(ctx, params, chosen.tier)
+    yield source.LOADING
     budget = budgets.Budget(chosen.steps, chosen.seconds)
     pace = Pace(budget, chosen.steps, chosen.seconds)
     learner, pixels = relearning.start(given, chosen.tier.samples, pace.share, ctx.seed, perceptual, original)
@@ -70,9 +70,9 @@ def run(ctx: base.RunContext) -> base.Run:
     items = outputs.scene(ctx, given, task.model, learner.weights(), done, task.files, taken.kept)
     shown = chosen_views[: outputs.SHOWN]
     items.append(base.Item("scene", "preview.png", _sheet(views, learner.scene(), shown)))
-    seen = yield from measures.look(given, original, learner.scene())
-    found = measures.of(seen, params.prompt, given.transparent)
-    if measures.nothing_changed(found) and pace.share(done) > _ENOUGH:
+    fields = original, learner.scene()
+    found = yield from judged.figures(ctx, given.scene, fields, params.prompt, given.transparent, captions)
+    if judging.nothing_changed(found) and pace.share(done) > _ENOUGH:
         ctx.warn("edit.nothing", _NOTHING)
     figures = {
         "steps": done,
@@ -98,23 +98,17 @@ def run(ctx: base.RunContext) -> base.Run:
     )
 
 
-def _perceptual(ctx: base.RunContext, params: EditParams, tier: settings.Tier) -> lpips.Lpips | None:
+def _perceptual(
+    ctx: base.RunContext, params: EditParams, tier: settings.Tier
+) -> grid_training.Perceptual | None:
     """LPIPS, where it is wished and there. Raises UserError `lpips.missing` when it was asked for by name."""
     if params.lpips == "off" or not (tier.lpips or params.lpips == "on"):
         return None
-    try:
-        loaded: lpips.Lpips = ctx.model("lpips")
-    except UserError as error:
-        if error.code not in ("model.not_found", "lpips.missing"):
-            raise
-        why = error.sentence if error.code == "lpips.missing" else "No weights for LPIPS are configured."
-        if params.lpips == "on":
-            raise UserError(
-                "lpips.missing", why, hint="Name their folder with: maquette models lpips FOLDER"
-            ) from error
+    found: grid_training.Perceptual | None
+    found, why = further.find(ctx, "lpips", params.lpips)
+    if found is None and why:
         ctx.warn("lpips.missing", f"{why} The field learns by single pixels.")
-        return None
-    return loaded
+    return found
 
 
 def _sheet(views: Views, after: GridScene, shown: list[int]) -> bytes:

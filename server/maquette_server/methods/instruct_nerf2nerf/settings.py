@@ -1,6 +1,6 @@
 """What an edit runs with: the artist's parameters, else the model's own defaults, else the published ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
@@ -26,7 +26,7 @@ class Tier:
     batch: int  # views edited together
     lpips: bool
     samples: int  # of a step of the field
-    memory: int  # bytes of a card that has room for it at Stable Diffusion's size
+    memory: int  # bytes on a card for all of it, at Stable Diffusion's size
 
 
 TIERS = {
@@ -34,7 +34,7 @@ TIERS = {
     "small": Tier("small", 2, True, 1 << 17, 11 * _GIB),
     "tiny": Tier("tiny", 1, False, 1 << 16, 0),
 }
-_ON_CPU = Tier("full", 4, True, 10_240, 0)
+_CPU_VIEWS, _CPU_SAMPLES = 4, 10_240  # at most; a GPU has room for more
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -95,11 +95,13 @@ def decided(params: EditParams, model: loading.Described, device: torch.device) 
 
 def _tier(params: EditParams, device: torch.device) -> Tier:
     if device.type == "cpu":
-        return _ON_CPU
+        wished = TIERS[params.tier or "full"]
+        return replace(wished, batch=min(wished.batch, _CPU_VIEWS), samples=min(wished.samples, _CPU_SAMPLES))
     if params.tier is not None:
         return TIERS[params.tier]
     free, _ = torch.cuda.mem_get_info(device)
-    return next(tier for tier in TIERS.values() if free >= tier.memory)
+    held = torch.cuda.memory_reserved(device)  # by the model, and by what came before and is of no use now
+    return next(tier for tier in TIERS.values() if free + held >= tier.memory)
 
 
 def _given(value: float | None, default: float) -> float:

@@ -16,7 +16,10 @@ from .. import base, scene_input, scene_pictures
 from . import METHOD
 
 LOADING = base.Step(0, 0, "load")
-_MOST_BYTES = 16 << 30  # of pictures in memory, the edited ones beside the originals
+_MOST_BYTES = 16 << 30  # of pictures in memory
+_A_PIXEL = (
+    5  # bytes of a pixel that is learnt from, beside the original's and the edited picture's: with its mask
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Source:
     def background(self) -> str:
         """What lies behind its pictures."""
         return self.scene.record.background
+
+    @property
+    def rendered(self) -> bool:
+        """Whether its pictures are renders of a scene that was edited before."""
+        return self.scene.record.method == METHOD.name
 
     @property
     def transparent(self) -> bool:
@@ -62,13 +70,13 @@ def load(ctx: base.RunContext) -> base.Part[Source]:
         )
     photographs = []
     held = 0
-    for record in records:
-        yield LOADING
+    for number, record in enumerate(records):
+        yield base.Step(number, len(records), LOADING.stage)
         photograph = scene_pictures.load(files, record, scene.record.reduce)
         if scene.record.method == METHOD.name:
             photograph = yield from _as_it_is(scene, photograph)
         photographs.append(photograph)
-        held += 2 * photographs[-1].pixels.nbytes
+        held += 2 * photograph.pixels.nbytes + _A_PIXEL * photograph.pixels[..., 0].size
         if held > _MOST_BYTES:
             raise UserError(
                 "scene.bad",

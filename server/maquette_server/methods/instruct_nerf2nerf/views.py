@@ -32,7 +32,9 @@ class Doubted:
 
 
 class Views:
-    """V views. Small pictures [3, h, w] are opaque and have the size at which they are edited."""
+    """V views. Small pictures [3, h, w] are opaque and have the size at which they are edited. What is kept
+    of every view is in the host's memory, as there may be hundreds of them.
+    """
 
     def __init__(self, source: Source, editor: InstructionEditor, long_side: int, keep: bool) -> None:
         """keep: whether what an edit leaves alone stays as it was."""
@@ -52,30 +54,33 @@ class Views:
 
     def original(self, view: int) -> Tensor:
         """The un-edited picture, [3, H, W]."""
-        pixels = self._source.photographs[view].over(self._source.background)
-        return _tensor(pixels, self._editor.model.device)
+        return self._there(_tensor(self._source.photographs[view].over(self._source.background)))
 
     def small(self, view: int) -> Tensor:
         """The un-edited picture at the size at which it is edited."""
         if view not in self._small:
             lens = self.cameras[view].lens
-            self._small[view] = resized(self.original(view), lens.width, lens.height)
-        return self._small[view]
+            self._small[view] = resized(self.original(view), lens.width, lens.height).cpu()
+        return self._there(self._small[view])
 
     def seen(self, view: int) -> tuple[Tensor, Tensor]:
         """What the model knows of the un-edited picture: its condition [C, h, w], and its round trip."""
         if view not in self._seen:
             picture = self.small(view)[None]
-            self._seen[view] = self._editor.condition(picture)[0], self._editor.round_trip(picture)[0]
-        return self._seen[view]
+            found = self._editor.condition(picture)[0], self._editor.round_trip(picture)[0]
+            self._seen[view] = found[0].cpu(), found[1].cpu()
+        condition, round_trip = self._seen[view]
+        return self._there(condition), self._there(round_trip)
+
+    def _there(self, values: Tensor) -> Tensor:
+        return values.to(self._editor.model.device)
 
     def render(self, field: GridScene, view: int) -> Tensor:
         """How a field looks from the view, over the background."""
         record = self._source.scene.record
         frame = runtime.look(_quick(field), self.cameras[view], record.near, record.far)
-        behind = 1.0 if record.background == "white" else 0.0
-        colours = frame.colours + (1 - frame.opacities[..., None]) * behind
-        return torch.from_numpy(colours).permute(2, 0, 1).to(self._editor.model.device).clamp(0, 1)
+        colours = torch.from_numpy(frame.opaque(record.background))
+        return colours.permute(2, 0, 1).to(self._editor.model.device).clamp(0, 1)
 
     def take(self, view: int, edited: Tensor) -> None:
         """An edit [3, h, w] becomes the view's picture."""
@@ -94,7 +99,7 @@ class Views:
         if original.shape[2] == 3:
             return runtime.to_u8(values)
         alpha = original[..., 3:].astype(np.float32) / 255
-        behind = 1.0 if self._source.background == "white" else 0.0
+        behind = runtime.behind(self._source.background)
         straight = (values - (1 - alpha) * behind) / np.maximum(alpha, _LEAST_ALPHA)
         straight = np.where(alpha < _LEAST_ALPHA, original[..., :3] / 255, straight)
         return np.dstack([runtime.to_u8(straight), original[..., 3]])
@@ -148,13 +153,14 @@ class Views:
 
     # ---- views that follow ---------------------------------------------------------------------------------
 
-    def see(self, field: GridScene, views: Sequence[int]) -> None:
-        """Looks at the shape of views, and at what the edited ones show by now.
+    def see(self, field: GridScene, views: Sequence[int]) -> Generator[None, None, None]:
+        """Looks at the shape of views, and at what the edited ones show by now; pauses.
 
         field: whose depths say where points lie; the un-edited one.
         """
         for view in views:
             self._shape(field, view)
+            yield
         edited = sorted(self.edited)
         self._sources = [(self._shapes[view], self.colours(view)) for view in edited]
 
@@ -184,7 +190,7 @@ class Views:
             return _array(self.small(view))
         one = replace(self._source.photographs[view], pixels=self.edited[view])
         lens = self.cameras[view].lens
-        small = resized(_tensor(one.over(self._source.background), "cpu"), lens.width, lens.height)
+        small = resized(_tensor(one.over(self._source.background)), lens.width, lens.height)
         return small.permute(1, 2, 0).numpy()
 
     def _shape(self, field: GridScene, view: int) -> warp.View:
@@ -210,5 +216,5 @@ def _array(picture: Tensor) -> NDArray[np.float32]:
     return found
 
 
-def _tensor(pixels: NDArray[np.uint8], device: torch.device | str) -> Tensor:
-    return torch.from_numpy(pixels).permute(2, 0, 1).float().to(device) / 255
+def _tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255

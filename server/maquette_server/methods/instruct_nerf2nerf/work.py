@@ -25,7 +25,10 @@ from .source import Source
 from .views import Views
 
 STAGE = "edit"
-_AT_ONCE = 4  # views that follow between two pauses
+
+
+class Diverged(Exception):
+    """The field shows what is no picture: the loop takes it back before it is edited from."""
 
 
 class Work:
@@ -98,8 +101,12 @@ class Work:
         fresh = False
         while (edit := self._plan.due(step, self._pace.share(step), self.edits)) is not None:
             began = self._budget.so_far()
-            if (yield from self._edit(edit, step)):
-                return True
+            try:
+                if (yield from self._edit(edit, step)):
+                    return True
+            except Diverged:
+                self._budget.hold()
+                break  # it stays due until the field is sound again
             self._pace.editing += self._budget.so_far() - began
             fresh = True
             if edit.number == 0 and isinstance(self._plan, plans.Joint):
@@ -169,6 +176,8 @@ class Work:
         """Edits views of one size and hands them to the field. True when the user has had enough."""
         self._budget.begin()
         starts = torch.stack([self._views.start(field, view) for view in views])
+        if not bool(torch.isfinite(starts).all()):
+            raise Diverged
         conditions = torch.stack([self._views.seen(view)[0] for view in views])
         noise = [self._noise(edit, view) for view in views]
         work = self._editor.edit(starts, conditions, strength, noise)
@@ -185,7 +194,11 @@ class Work:
         for view, picture in zip(views, edited, strict=True):
             self._views.take(view, picture)
             self.files[view] = self._keep(png.write(self._views.edited[view]))
-        self._pixels.replace({view: self._views.picture(view) for view in views})
+            self._pixels.replace({view: self._views.picture(view)})
+            self._budget.hold()
+            if (yield self._paused(step)):
+                return True
+            self._budget.begin()
         self._budget.hold()
         return False
 
@@ -199,15 +212,14 @@ class Work:
                 return True
             self._pixels.replace({view: self._views.picture(view) for view in self.files})
         if self._followers:
-            self._views.see(self._original, [*self.files, *self._followers])
-            for first in range(0, len(self._followers), _AT_ONCE):
-                some = self._followers[first : first + _AT_ONCE]
-                self._budget.begin()
-                self._pixels.replace({view: self._views.followed(view) for view in some})
-                self._budget.hold()
-                if (yield self._paused(step)):
-                    return True
+            return (yield from self._counted(self._follow(), step))
         return False
+
+    def _follow(self) -> Generator[None, None, None]:
+        yield from self._views.see(self._original, [*self.files, *self._followers])
+        for view in self._followers:
+            self._pixels.replace({view: self._views.followed(view)})
+            yield
 
     def _counted(self, work: Generator[None, None, None], step: int) -> base.Part[bool]:
         """Does work whose time counts, and yields at its pauses. True when the user has had enough."""

@@ -11,15 +11,14 @@ import torch
 from maquette_server import config
 from maquette_server.cameras.lens import Lens
 from maquette_server.cameras.pinhole import look_at
-from maquette_server.guidance import instruct_edit, loading
+from maquette_server.guidance import loading
 from maquette_server.guidance.instruct_edit import InstructionEditor, Strength
 from maquette_server.media import png
 
-from benchmarks import commands, frame
+from benchmarks import commands, edit_picture, frame
 from benchmarks.cuda.diffusion import Bench, compare, random_model
 
 EDIT_ERROR = 0.05  # relative, of an edited picture in half precision
-PICTURE_GOAL = 1.2  # of an edited picture against the calls of the network that it takes
 WHOLE_GOAL = 180.0  # s, of all edits and what the field learns between them
 BATCH, CALLS = 5, 20
 VIEWS, STEPS = 60, 1000
@@ -57,41 +56,21 @@ def pictures(bench: Bench) -> list[frame.Figure]:
         model = loading.load(
             str(random_model(Path(folder), sizes, editor=True)), sizes.device, "instruct_edit"
         )
-    return [figure for shared in (False, True) for figure in _timed(bench, model, shared, batch, calls)]
-
-
-def _timed(
-    bench: Bench, model: loading.InstructEdit, shared: bool, batch: int, calls: int
-) -> list[frame.Figure]:
-    sizes, side = bench.sizes, model.described.sample_size * model.described.factor
-    editor = InstructionEditor(model, PROMPT, shared=shared)
-    starts = torch.rand(batch, 3, side, side, generator=torch.Generator().manual_seed(0)).to(sizes.device)
-    conditions = editor.condition(starts)
-    network = model.sharing if shared else model.denoiser
-    latents = conditions.repeat(instruct_edit.BRANCHES, 1, 1, 1)
-    words = model.text.embed(PROMPT).expand(len(latents), -1, -1)
-    times = torch.full((len(latents),), 500, device=sizes.device)
-
-    def edit() -> None:
-        noise = [torch.Generator(sizes.device).manual_seed(k) for k in range(batch)]
-        for _ in editor.edit(starts, conditions, Strength(7.5, 1.5, 980, calls), noise):
-            pass
-        bench.wait()
-
-    def bare() -> None:
-        for _ in range(calls):
-            network.predict_noise(latents, times, words, latents)
-        bench.wait()
-
-    taken = bench.clock.turns({"edit": edit, "bare": bare}, max(2, sizes.repeats // 6))
-    what = f"edited picture{', shared attention' if shared else ''}"
+    side = model.described.sample_size * model.described.factor
     return [
-        frame.median(f"{what}, {side} px, {batch} at once", "s", [each / batch for each in taken["edit"]]),
-        frame.ratio(
-            f"{what} / bare network calls",
-            list(zip(taken["edit"], taken["bare"], strict=True)),
-            PICTURE_GOAL if sizes.cuda else None,
-        ),
+        figure
+        for shared in (False, True)
+        for figure in edit_picture.timed(
+            model,
+            Strength(7.5, 1.5, 980, calls),
+            batch,
+            side,
+            shared=shared,
+            turns=bench.clock.turns,
+            repeats=max(2, sizes.repeats // 6),
+            wait=bench.wait,
+            goal=edit_picture.GOAL if sizes.cuda else None,
+        )
     ]
 
 

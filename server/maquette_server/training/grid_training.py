@@ -46,7 +46,6 @@ class Settings:
     patch: int = 0  # pixels a side of the squares that are drawn; 0: single pixels
     clip: float = math.inf  # longest gradient
     appearance: Appearance = "learnt"
-    turned: float = 0.0  # share of the rays that are seen along another one: colours go less by direction
     hold: float = 0.0  # weight of the loss that keeps each sample as opaque as `held` has it
 
 
@@ -108,13 +107,6 @@ class GridTask:
         if len(samples):
             self._learn(drawn, rays, samples, self._rate(step))
 
-    def _turned(self, directions: Tensor) -> Tensor:
-        """Some of the directions [R, 3] exchanged for those of other rays."""
-        device = directions.device
-        others = torch.randperm(len(directions), generator=self._random, device=device)
-        chosen = torch.rand(len(directions), generator=self._random, device=device) < self._settings.turned
-        return torch.where(chosen[:, None], directions[others], directions)
-
     def _draw(self, count: int) -> Drawn:
         side = self._settings.patch
         if not side:
@@ -128,8 +120,6 @@ class GridTask:
         behind = behind.repeat_interleave(side**2, 0)
         wanted = drawn.colours + (1 - drawn.opacities)[:, None] * behind
         directions = torch.nn.functional.normalize(rays.directions, dim=-1)
-        if self._settings.turned:
-            directions = self._turned(directions)
         own = self.field.settings.appearances and self._settings.appearance != "mean"
         densities, colours = self.field(
             samples.points,

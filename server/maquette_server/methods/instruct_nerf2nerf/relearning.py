@@ -24,7 +24,6 @@ PATCH = 32  # pixels a side of the squares that LPIPS compares
 _TABLE_RATE, _NETWORK_RATE = 5e-3, 1e-3
 _LAST_RATE = 0.1  # of the first: what the last edits show is learnt too
 _LONGEST_GRADIENT = 1.0
-_TURNED = 0.3
 _HOLD = 1.0  # else shapes bend to what single views show, and neighbours no longer agree
 
 
@@ -73,7 +72,6 @@ def start(
         patch=PATCH if perceptual is not None else 0,
         clip=_LONGEST_GRADIENT,
         appearance="mean" if source.rendered else "fixed",
-        turned=_TURNED,
         hold=_HOLD if source.transparent else 0.0,
     )
     task = Relearner(

@@ -4,6 +4,7 @@ import itertools
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from maquette_server.engine import attempts
@@ -84,6 +85,37 @@ def test_a_full_disk_is_known_behind_another_error() -> None:
     assert faults.disk_full(outer)
 
 
+def pausing(folder: Path, pauses: int) -> wire.Request:
+    return wire.Request(
+        job_id="a",
+        attempt=1,
+        method="pauser",
+        package="standins",
+        params={"pauses": pauses},
+        inputs=(),
+        seed=0,
+        models={},
+        job_folder=str(folder),
+        blob_folder=str(folder),
+        checkpoint_seconds=10.0,
+        budget=1,
+    )
+
+
+@pytest.mark.parametrize(("device", "held"), [("cpu", ["instruct_edit", "lpips"]), ("cuda:0", ["lpips"])])
+def test_on_a_gpu_a_job_begins_without_the_models_that_it_does_not_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, held: list[str]
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    monkeypatch.setattr(models, "_load", lambda path, device, kind: object())
+    loaded = models.Models()
+    for kind in ("instruct_edit", "lpips"):
+        loaded.get(kind, "folder", device)
+    request = msgspec.structs.replace(pausing(tmp_path, 1), models={"lpips": "folder"})
+    attempt.Attempt(request, device, loaded, lambda message: None, lambda: None).run()
+    assert sorted(loaded.kinds) == held
+
+
 def test_pauses_are_told_now_and_then_and_both_ends_of_a_stage_always(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,20 +127,7 @@ def test_pauses_are_told_now_and_then_and_both_ends_of_a_stage_always(
         if isinstance(message, wire.Progressed):
             told.append(message.body)
 
-    request = wire.Request(
-        job_id="a",
-        attempt=1,
-        method="pauser",
-        package="standins",
-        params={"pauses": 1000},
-        inputs=(),
-        seed=0,
-        models={},
-        job_folder=str(tmp_path),
-        blob_folder=str(tmp_path),
-        checkpoint_seconds=10.0,
-        budget=1,
-    )
+    request = pausing(tmp_path, 1000)
     began = time.monotonic()
     attempt.Attempt(request, "cpu", models.Models(), send, lambda: None).run()
     in_between = (time.monotonic() - began) / attempt.PROGRESS_SPACING

@@ -87,6 +87,8 @@ class Attempt:
             state = states.from_checkpoint(checkpoint)
         self._checkpointed_at = self._clock.seconds
         self._send(wire.Started(**self._who(), step=self._step, device=self._device))
+        if self._device.startswith("cuda"):  # a render needs the room that an editor takes
+            self._models.keep(self.request.models)
         self._reset_device_peak()
         self._clock.run()
         generator = self._generator(state)

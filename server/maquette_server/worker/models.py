@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,26 @@ class Models:
             self._loaded[kind] = ((path, device, digest), model)
         return model
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Of which there is one."""
+        return tuple(self._loaded)
+
+    def keep(self, kinds: Collection[str]) -> float:
+        """Forgets those of other kinds; returns what `release` does."""
+        others = [kind for kind in self._loaded if kind not in kinds]
+        for kind in others:
+            log.info("releasing the model of kind %s", kind)
+            del self._loaded[kind]
+        return self._freed() if others else 0.0
+
     def release(self) -> float:
         """Forgets all; returns the megabytes of device memory that this freed, as far as torch knows."""
-        before = reserved_mb()
         self._loaded.clear()
+        return self._freed()
+
+    def _freed(self) -> float:
+        before = reserved_mb()
         gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_initialized():

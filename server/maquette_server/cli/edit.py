@@ -86,7 +86,7 @@ def edit(
     ] = Lpips.auto,
     input_caption: InputCaption = "",
     edited_caption: EditedCaption = "",
-    model: Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")] = "",
+    model: launch.Model = "",
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier edit in --out.")] = False,
     seed: launch.Seed = 0,
     moment: launch.Moment = None,

@@ -16,6 +16,13 @@ Server = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a progress bar.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; without --server only.")]
+Guidance = Annotated[float | None, typer.Option(help="How closely the prompt is followed.")]
+Model = Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")]
+TextureSize = Annotated[
+    int | None, typer.Option(help="Side of the texture in texels: 64 to 4096, 1024 if not given.")
+]
+Up = Annotated[str, typer.Option(help="Upward direction in the file: y, -z, or 0,0,1.")]
+Front = Annotated[str, typer.Option(help="Direction in which the object looks; z, or -y where z is up.")]
 Moment = Annotated[int | None, typer.Option(help="Step of a moment of an edited scene.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1)]
 

@@ -36,17 +36,13 @@ def paint(
     negative: Annotated[str, typer.Option(help="What it should not look like.")] = "",
     preset: Annotated[Preset, typer.Option(help="How much work to spend.")] = Preset.standard,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps instead of the preset's.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="How closely the prompt is followed.")] = None,
-    texture_size: Annotated[
-        int | None, typer.Option(help="Side of the texture in texels: 64 to 4096, 1024 if not given.")
-    ] = None,
+    guidance: launch.Guidance = None,
+    texture_size: launch.TextureSize = None,
     mask: Annotated[Path | None, typer.Option(help="PNG in UV space: white is painted.")] = None,
     texture: Annotated[Path | None, typer.Option(help="Existing texture to start from.")] = None,
-    up: Annotated[str, typer.Option(help="Upward direction in the file: y, -z, or 0,0,1.")] = "y",
-    front: Annotated[
-        str, typer.Option(help="Direction in which the object looks; z, or -y where z is up.")
-    ] = "",
-    model: Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")] = "",
+    up: launch.Up = "y",
+    front: launch.Front = "",
+    model: launch.Model = "",
     seed: launch.Seed = 0,
     device: launch.Device = "",
     rasteriser: Annotated[RasteriserName, typer.Option(help="What draws the surface.")] = RasteriserName.auto,

@@ -34,20 +34,16 @@ def sculpt(
         int | None, typer.Option(help="Optimiser steps of the shape instead of the preset's.")
     ] = None,
     refine_steps: Annotated[int | None, typer.Option(help="Likewise of --refine.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="How closely the prompt is followed.")] = None,
+    guidance: launch.Guidance = None,
     softness: Annotated[
         float | None,
         typer.Option(help="How far from the sketch the object may go: 0 to 2, 0.3 if not given."),
     ] = None,
     lock: Annotated[bool, typer.Option(help="Keep to the very surface of the sketch.")] = False,
-    texture_size: Annotated[
-        int | None, typer.Option(help="Side of the mesh's texture in texels: 64 to 4096, 1024 if not given.")
-    ] = None,
-    up: Annotated[str, typer.Option(help="Upward direction in the file: y, -z, or 0,0,1.")] = "y",
-    front: Annotated[
-        str, typer.Option(help="Direction in which the object looks; z, or -y where z is up.")
-    ] = "",
-    model: Annotated[str, typer.Option(help="Name of the list, folder, or hub name fetched before.")] = "",
+    texture_size: launch.TextureSize = None,
+    up: launch.Up = "y",
+    front: launch.Front = "",
+    model: launch.Model = "",
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier object in --out.")] = False,
     seed: launch.Seed = 0,
     device: launch.Device = "",

@@ -20,6 +20,7 @@ from maquette_server.fields import grid
 from maquette_server.guidance import instruct_edit, loading
 from maquette_server.methods import base
 from maquette_server.methods.instruct_nerf2nerf import METHOD, relearning
+from maquette_server.methods.instruct_nerf2nerf import settings as edit_settings
 from maquette_server.metrics import clip
 from maquette_server.rendering.posed import Posed
 from maquette_server.scenes import folder, runtime
@@ -597,3 +598,17 @@ def test_a_tier_says_how_many_views_are_edited_at_once(ball, model, tmp_path, mo
     monkeypatch.setattr(instruct_edit.InstructionEditor, "edit", watched)
     edited(ball, tmp_path, model, tier=tier, steps=4)
     assert max(sizes) == most
+
+
+def test_views_that_a_cpu_leaves_out_are_told_of(ball, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(edit_settings, "VIEWS", 3)
+    warnings: list[tuple[str, str]] = []
+    result = edited(ball, tmp_path, model, views=None, steps=4, warnings=warnings)
+    assert result.figures["edited_views"] == 3
+    assert (
+        "edit.views",
+        "On a CPU 3 of the 9 views are edited, far apart; the others follow them.",
+    ) in warnings
+    warnings.clear()
+    edited(ball, tmp_path, model, views=3, steps=4, warnings=warnings)
+    assert "edit.views" not in [code for code, _ in warnings]

@@ -22,9 +22,9 @@ from .source import Source
 
 PATCH = 32  # pixels a side of the squares that LPIPS compares
 _TABLE_RATE, _NETWORK_RATE = 5e-3, 1e-3
-_LAST_RATE = 0.1  # of the first: what the last edits show is learnt too
+_LAST_RATE = 0.01  # of the first: else errors that count as they are leave noise in the colours
 _LONGEST_GRADIENT = 1.0
-_HOLD = 1.0  # else shapes bend to what single views show, and neighbours no longer agree
+_HOLD = 3.0  # else shapes bend to what single views show, and neighbours no longer agree
 
 
 class Relearner(grid_training.GridTask):

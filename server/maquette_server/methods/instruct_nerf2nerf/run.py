@@ -51,6 +51,13 @@ def run(ctx: base.RunContext) -> base.Run:
     pace = Pace(budget, chosen.steps, chosen.seconds)
     learner, pixels = relearning.start(given, chosen.tier.samples, pace.share, ctx.seed, perceptual, original)
     chosen_views = work.chosen(given, chosen)
+    if params.views is None and len(chosen_views) < len(views):
+        others = "follow them" if params.follow and params.preset == "joint" else "are left as they are"
+        ctx.warn(
+            "edit.views",
+            f"On a CPU {len(chosen_views)} of the {len(views)} views are edited, far apart;"
+            f" the others {others}.",
+        )
     taken = moments.Moments(views, learner, original, chosen_views[0], ctx.keep, ctx.kept)
     task = work.Work(chosen_views, original, views, editor, chosen, learner, pixels, budget, pace, taken, ctx)
     if ctx.state is not None:

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import captures, field_panel, props, rows
+from . import captures, field_panel, model_menu, props, rows
 from .methods import instruct_nerf2nerf
 
 
@@ -19,6 +19,7 @@ def draw(
         rows.sentence(layout, "It has no radiance field yet: reconstruct it, and apply the result.", "INFO")
     chosen = settings.instruct_nerf2nerf
     instruct_nerf2nerf.draw(layout, chosen)
+    model_menu.draw(layout, live, settings)
     layout.prop(settings, "seed")
     header, body = layout.panel("maquette_edit_advanced", default_closed=True)
     header.label(text="Advanced")

@@ -5,19 +5,23 @@ Nothing here needs the bundled libraries, so that their absence can be told.
 
 import bpy
 
-from . import captures, edit_panel, field_panel, front_arrow, props, rows, sculpt_panel, thumbnails
+from . import (
+    captures,
+    edit_panel,
+    field_panel,
+    front_arrow,
+    model_menu,
+    props,
+    rows,
+    sculpt_panel,
+    thumbnails,
+)
 from .methods import latent_nerf, latent_paint
 
 TAB = front_arrow.TAB
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 ICONS = {"READY": "LINKED", "OFF": "UNLINKED", "LOST": "ERROR", "REFUSED": "ERROR"}
 STATES = {"succeeded": "CHECKMARK", "failed": "ERROR", "cancelled": "X"}
-LICENCES = {
-    "yes": "commercial use allowed",
-    "no": "no commercial use",
-    "conditions": "commercial use with conditions",
-    "unknown": "licence not known",
-}
 CAMERA_SETS = {"RING": "Ring", "DOME": "Dome", "VIEW": "From View"}
 
 missing_library = ""
@@ -79,24 +83,6 @@ class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
         for row in live.jobs:
             if row.state not in FINAL:
                 rows.running(layout, row)
-
-
-class MAQUETTE_MT_models(bpy.types.Menu):
-    """The models of the server"""
-
-    bl_label = "Model"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """The server's default first, then every model with its licence."""
-        live = props.live(context)
-        named = next((row.model for row in live.models if row.default), "")
-        text = f"Server's Default ({named})" if named else "Server's Default"
-        self.layout.operator("maquette.model_choose", text=text).model = ""
-        self.layout.separator()
-        for row in live.models:
-            text = f"{row.model}: {LICENCES[row.commercial]}"
-            icon = "CHECKMARK" if row.default else "NONE"
-            self.layout.operator("maquette.model_choose", text=text, icon=icon).model = row.model
 
 
 class MAQUETTE_PT_results(_Panel, bpy.types.Panel):
@@ -219,7 +205,7 @@ def _paint(
     """Target, prompt, model, button."""
     _target(layout, context, settings)
     latent_paint.draw(layout, settings.latent_paint)
-    _model(layout, live, settings)
+    model_menu.draw(layout, live, settings)
     layout.prop(settings, "seed")
     header, body = layout.panel("maquette_advanced", default_closed=True)
     header.label(text="Advanced")
@@ -236,7 +222,7 @@ def _sculpt(
 ) -> None:
     """Sketch, prompt, model, button."""
     sculpt_panel.draw(layout, context, settings)
-    _model(layout, live, settings)
+    model_menu.draw(layout, live, settings)
     layout.prop(settings, "seed")
     header, body = layout.panel("maquette_sculpt_advanced", default_closed=True)
     header.label(text="Advanced")
@@ -254,28 +240,9 @@ def _big_button(layout: bpy.types.UILayout, operator: str, verb: str, prompt: st
     button.operator(operator, text=f"{verb} “{short}”" if prompt else verb, icon=icon)
 
 
-def _model(
-    layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live, settings: props.MAQUETTE_PG_scene
-) -> None:
-    """The menu, and what is to be known of the model that paints."""
-    line = layout.split(factor=0.4)
-    label = line.column()
-    label.alignment = "RIGHT"
-    label.label(text="Model")
-    default = next((row for row in live.models if row.default), None)
-    chosen = next((row for row in live.models if row.model == settings.model), None)
-    chosen = chosen if settings.model else default
-    named = settings.model or (f"{chosen.model} (default)" if chosen is not None else "Server's Default")
-    line.menu("MAQUETTE_MT_models", text=named)
-    if chosen is not None and chosen.commercial != "yes":
-        rows.sentence(layout, f"{LICENCES[chosen.commercial]}.".capitalize(), "INFO")
-    if chosen is None and settings.model and live.models:
-        rows.sentence(layout, f"The server has no model '{settings.model}'; choose another.", "ERROR")
-
-
 def register() -> None:
     """Adds the panels."""
-    bpy.utils.register_class(MAQUETTE_MT_models)
+    bpy.utils.register_class(model_menu.MAQUETTE_MT_models)
     bpy.utils.register_class(sculpt_panel.MAQUETTE_UL_solids)
     bpy.utils.register_class(MAQUETTE_PT_main)
     bpy.utils.register_class(MAQUETTE_PT_results)
@@ -288,4 +255,4 @@ def unregister() -> None:
     bpy.utils.unregister_class(MAQUETTE_PT_results)
     bpy.utils.unregister_class(MAQUETTE_PT_main)
     bpy.utils.unregister_class(sculpt_panel.MAQUETTE_UL_solids)
-    bpy.utils.unregister_class(MAQUETTE_MT_models)
+    bpy.utils.unregister_class(model_menu.MAQUETTE_MT_models)

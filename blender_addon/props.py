@@ -26,6 +26,12 @@ CONNECTIONS = [
     ("LOST", "Connection lost", "The server has gone silent; jobs go on there, and so does waiting here"),
     ("REFUSED", "Refused", "The server does not accept this client"),
 ]
+MODELS = {
+    "PAINT": ("text_to_image", "model"),
+    "SCULPT": ("text_to_image", "model"),
+    "EDIT": ("instruct_edit", "editor"),
+}
+"""mode -> kind of model that it uses, and the setting that names one"""
 
 
 class MAQUETTE_PG_slot(bpy.types.PropertyGroup):
@@ -112,6 +118,10 @@ class MAQUETTE_PG_scene(bpy.types.PropertyGroup):
     model: StringProperty(
         name="Model", description="Which of the server's models is used; empty takes the server's default"
     )
+    editor: StringProperty(
+        name="Editor",
+        description="Which of the server's models edits pictures; empty takes the server's default",
+    )
     seed: IntProperty(name="Seed", description="The same seed gives the same picture", min=0, default=0)
     front: EnumProperty(
         name="Front",
@@ -142,6 +152,7 @@ class MAQUETTE_PG_model(bpy.types.PropertyGroup):
     """One model of the server as the panel shows it."""
 
     model: StringProperty(name="Model", description="Its name on the server")
+    kind: StringProperty(name="Kind", description="What it can do, as the server calls it")
     commercial: StringProperty(name="Licence", description="Whether its pictures may be used commercially")
     notice: StringProperty(name="Notice", description="What its makers ask to be told")
     default: BoolProperty(name="Default", description="It is taken when no other is chosen")
@@ -171,9 +182,7 @@ class MAQUETTE_PG_live(bpy.types.PropertyGroup):
 
     connection: EnumProperty(name="Connection", description="State of the connection", items=CONNECTIONS)
     device: StringProperty(name="Device", description="What the server computes on")
-    models: CollectionProperty(
-        name="Models", description="Models of the server that paint from words", type=MAQUETTE_PG_model
-    )
+    models: CollectionProperty(name="Models", description="Models of the server", type=MAQUETTE_PG_model)
     error: StringProperty(name="Error", description="What went wrong last")
     hint: StringProperty(name="Way Out", description="What can be done about it")
     fix: StringProperty(name="Fix", description="Which button may help")
@@ -225,3 +234,8 @@ def unregister() -> None:
 def live(context: bpy.types.Context) -> MAQUETTE_PG_live:
     """The live state."""
     return context.window_manager.maquette
+
+
+def model_of(settings: MAQUETTE_PG_scene) -> str:
+    """Name of the model that is chosen for the mode; empty for the server's default."""
+    return str(getattr(settings, MODELS[settings.mode][1]))

@@ -213,10 +213,9 @@ def mirror(event: session.Event) -> None:
     if isinstance(event, session.ModelsChanged):
         live.models.clear()
         for model in event.models:
-            if model.kind == "text_to_image":
-                row = live.models.add()
-                row.model, row.commercial, row.notice = model.name, model.commercial, model.notice
-                row.default = model.default
+            row = live.models.add()
+            row.model, row.kind, row.default = model.name, model.kind, model.default
+            row.commercial, row.notice = model.commercial, model.notice
         return
     if isinstance(event, session.ConnectionChanged):
         live.connection = event.state

@@ -42,6 +42,7 @@ class MAQUETTE_OT_edit_scene(field_jobs.OfField, bpy.types.Operator):
             steps.Work(field_jobs.named(field_jobs.field_of(empty)), 1),
             params=params,
             seed=settings.seed,
+            model=settings.editor,
             empty=empty,
             prompt=params["prompt"],
             stage="sending",

@@ -80,7 +80,7 @@ class MAQUETTE_OT_paint(bpy.types.Operator):
 
 
 class MAQUETTE_OT_model_choose(bpy.types.Operator):
-    """Paint with this model"""
+    """Use this model"""
 
     bl_idname = "maquette.model_choose"
     bl_label = "Choose Model"
@@ -90,8 +90,10 @@ class MAQUETTE_OT_model_choose(bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> Answer:
-        """Remembered with the scene."""
-        context.scene.maquette.model = self.model
+        """Remembered with the scene, for what the mode does."""
+        settings = context.scene.maquette
+        _, name = props.MODELS.get(settings.mode, props.MODELS["PAINT"])
+        setattr(settings, name, self.model)
         return DONE
 
 

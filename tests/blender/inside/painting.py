@@ -14,6 +14,7 @@ import pytest
 
 MODULE = "bl_ext.user_default.maquette"
 targets = importlib.import_module(f"{MODULE}.target")
+model_menu = importlib.import_module(f"{MODULE}.model_menu")
 panels = importlib.import_module(f"{MODULE}.panels")
 rows = importlib.import_module(f"{MODULE}.rows")
 axes = importlib.import_module(f"{MODULE}.axes")
@@ -396,9 +397,9 @@ def test_without_a_server_the_panel_says_so_and_offers_to_start_one(cube) -> Non
 def test_the_model_menu_names_what_the_server_has(cube) -> None:
     assert drawn(panels.MAQUETTE_PT_main).menus == [("MAQUETTE_MT_models", "Server's Default")]
     bpy.ops.maquette.connect()
-    pumped(lambda: len(live().models) == 2)
+    pumped(lambda: len(live().models) == 3)
     assert drawn(panels.MAQUETTE_PT_main).menus == [("MAQUETTE_MT_models", "pocket (default)")]
-    shown_models = drawn(panels.MAQUETTE_MT_models).shown
+    shown_models = drawn(model_menu.MAQUETTE_MT_models).shown
     assert shown_models[0] == "Server's Default (pocket)"
     assert shown_models[1:] == ["pocket: commercial use allowed", "big: commercial use with conditions"]
     bpy.ops.maquette.model_choose(model="big")
@@ -411,6 +412,22 @@ def test_the_model_menu_names_what_the_server_has(cube) -> None:
     paint("quick")
     bpy.ops.maquette.wait(timeout=30, apply=True)
     assert json.loads(shown(cube)["maquette_recipe"])["model"] == "big"
+
+
+def test_editing_has_a_menu_of_the_models_that_edit(cube) -> None:
+    settings = bpy.context.scene.maquette
+    bpy.ops.maquette.connect()
+    pumped(lambda: len(live().models) == 3)
+    bpy.ops.maquette.model_choose(model="big")
+    settings.mode = "EDIT"
+    assert drawn(panels.MAQUETTE_PT_main).menus == [("MAQUETTE_MT_models", "Server's Default")]
+    entries = drawn(model_menu.MAQUETTE_MT_models).shown
+    assert entries == ["Server's Default", "editor: commercial use allowed"]
+    bpy.ops.maquette.model_choose(model="editor")
+    assert drawn(panels.MAQUETTE_PT_main).menus == [("MAQUETTE_MT_models", "editor")]
+    assert (settings.editor, settings.model) == ("editor", "big")
+    settings.mode = "SCULPT"
+    assert drawn(panels.MAQUETTE_PT_main).menus == [("MAQUETTE_MT_models", "big")]
 
 
 def test_the_arrow_stands_before_the_object_and_points_where_its_front_looks() -> None:

@@ -26,6 +26,7 @@ SCENE_ID = "maquette_scene_id"  # what the field's own scene.json calls it
 SCENE_TOLD = "maquette_scene_told"  # JSON: settings and report of that job
 VERSIONS = "maquette_versions"  # JSON: all fields that the capture has had, see `Version`
 MOMENT = "maquette_moment"  # step of the moment of the field that is shown; absent: as the edit ended
+SHOWS_EDITED = "maquette_shows_edited"  # whether cameras show what the edit made of their photographs
 
 NAME = "maquette_picture"  # path of the picture below FOLDER
 ORDER = "maquette_order"  # number of the frame in its file
@@ -33,6 +34,7 @@ SPLIT = "maquette_split"
 LENS = "maquette_lens"  # JSON: intrinsics as they stand in the file, in pixels
 TERM = "maquette_"  # and the name of a term of the distortion, such as maquette_k1
 ENTRY = "maquette_entry"  # JSON: the frame as it stands in the file
+EDITED = "maquette_edited"  # JSON: by job, path of the edited picture and of the one before, or ""
 
 UNEVEN = 1e-4  # of the scale: what single precision leaves of three equal numbers that were turned
 
@@ -161,6 +163,31 @@ def picture(thing: bpy.types.Object) -> Path | None:
     place = folder(of(thing))
     name = str(thing.data.get(NAME, ""))
     return place / name if place is not None and name else None
+
+
+def set_edited(thing: bpy.types.Object, job: str, edited: str, before: str) -> None:
+    """Notes where the edited picture of a camera is, and the one before where there is no photograph."""
+    kept = remembered(thing.data, EDITED)
+    thing.data[EDITED] = json.dumps({**kept, job: [edited, before]})
+
+
+def edited(thing: bpy.types.Object) -> tuple[Path, Path | None] | None:
+    """The edited picture of a camera in the version that is shown and the one before it; None where that
+    edit made none of it, or nobody has fetched it. The files may be gone.
+    """
+    empty = of(thing)
+    row = remembered(thing.data, EDITED).get(str(empty.get(SCENE))) if empty is not None else None
+    if not isinstance(row, list) or len(row) != 2:
+        return None
+    after, before = (Path(bpy.path.abspath(str(path))) if path else None for path in row)
+    return (after, before or picture(thing)) if after is not None else None
+
+
+def shown_picture(thing: bpy.types.Object) -> Path | None:
+    """What lies behind what a camera sees: its photograph, or what has become of that."""
+    empty = of(thing)
+    found = edited(thing) if empty is not None and empty.get(SHOWS_EDITED) else None
+    return found[0] if found is not None else picture(thing)
 
 
 def remember(camera: bpy.types.Camera, order: int, frame: transforms.Frame) -> None:

@@ -2,8 +2,11 @@
 
 import bpy
 
-from . import captures, field_panel, model_menu, props, rows
+from . import captures, field_panel, model_menu, props, rows, thumbnails
 from .methods import instruct_nerf2nerf
+
+COLUMNS = 3  # edited views side by side
+SMALL = 3.4  # side of their pictures, of an icon's usual one
 
 
 def draw(
@@ -34,6 +37,7 @@ def draw(
     button.operator("maquette.edit_scene", text=text, icon="SHADERFX").trial = False
     if empty is not None and empty.get(captures.SCENE):
         _versions(layout, empty)
+        _views(layout, live, empty)
         field_panel.field(layout, live)
 
 
@@ -54,3 +58,32 @@ def _versions(layout: bpy.types.UILayout, empty: bpy.types.Object) -> None:
     line = layout.row(align=True)
     line.prop(empty.maquette, "moment", text=f"Moment (0 to {last})", slider=False)
     line.operator("maquette.before_after", text="", icon="ARROW_LEFTRIGHT")
+
+
+def _views(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live, empty: bpy.types.Object) -> None:
+    """What was edited, a few views at a time: each as it was, above what has become of it."""
+    shown = captures.version(empty)
+    if shown is None or not shown.moments:
+        return
+    things = captures.cameras(empty)
+    found = [(thing, pair) for thing in things if (pair := captures.edited(thing)) is not None]
+    if not found:
+        layout.operator("maquette.edited_views", icon="IMAGE_DATA")
+        rows.task(layout, live)
+        return
+    box = layout.box()
+    top = box.row(align=True)
+    edited = bool(empty.get(captures.SHOWS_EDITED))
+    top.operator("maquette.pictures_choose", text="Photographs", depress=not edited).edited = False
+    top.operator("maquette.pictures_choose", text="Edited", depress=edited).edited = True
+    last = -(-len(found) // COLUMNS)
+    at = min(live.page, last) - 1
+    strip = box.row(align=True)
+    for thing, (after, before) in found[at * COLUMNS : (at + 1) * COLUMNS]:
+        column = strip.column(align=True)
+        for path in (before, after):
+            icon = thumbnails.icon_of_file(path) if path is not None else 0
+            column.template_icon(icon_value=icon, scale=SMALL)
+        column.operator("maquette.look_through", text=thing.name).camera = thing.name
+    box.prop(live, "page", text=f"{len(found)} of {len(things)} views: page (1 to {last})")
+    rows.task(layout, live)

@@ -63,6 +63,14 @@ class Draft:
                 new.write(part)
                 yield 0
 
+    def write_steps(self, data: bytes | bytearray, name: str) -> steps.Steps[None]:
+        """Writes a file a piece at a time."""
+        place = self.path(name)
+        with _told(self.folder), place.open("wb") as new, memoryview(data) as whole:
+            for start in range(0, len(whole), steps.BYTES):
+                new.write(whole[start : start + steps.BYTES])
+                yield 0
+
     def commit(self, text: str) -> Path:
         """Puts all files in their places, that of the last name with this text at the end."""
         with _told(self.folder):

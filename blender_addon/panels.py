@@ -142,10 +142,7 @@ class MAQUETTE_PT_captures(_Panel, bpy.types.Panel):
         rendered = empty is not None and captures.folder(empty) is None
         text = "Render Views..." if rendered else "Export..."
         layout.operator("maquette.capture_export", text=text, icon="EXPORT")
-        if live.task:
-            line = layout.row(align=True)
-            line.progress(factor=live.task_done, type="BAR", text=live.task)
-            line.operator("maquette.task_cancel", text="", icon="X")
+        rows.task(layout, live)
 
 
 def _connection(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:

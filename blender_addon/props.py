@@ -190,6 +190,10 @@ class MAQUETTE_PG_live(bpy.types.PropertyGroup):
     live_says: StringProperty(name="Says", description="Why the live render shows nothing")
     task: StringProperty(name="Task", description="The import or export that is under way, if any")
     task_done: FloatProperty(name="Done", description="Share of it that is done", min=0.0, max=1.0)
+    told: StringProperty(name="Says", description="What came of the import or export")
+    page: IntProperty(
+        name="Page", description="Which of the edited views are shown: 1 is the first few", min=1, default=1
+    )
     jobs: CollectionProperty(
         name="Jobs", description="Jobs of this Blender, newest first", type=MAQUETTE_PG_job
     )

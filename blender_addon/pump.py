@@ -244,9 +244,14 @@ def complain(fault: messages.Fault | errors.UserError) -> None:
 
 
 def clear() -> None:
-    """Empties the error line."""
+    """Empties the error line, and what was told."""
     live = bpy.context.window_manager.maquette
-    live.error = live.hint = live.fix = ""
+    live.error = live.hint = live.fix = live.told = ""
+
+
+def tell(what: str) -> None:
+    """Shows what came of long work, whose button is long done."""
+    bpy.context.window_manager.maquette.told = what
 
 
 def mirror_all() -> None:
@@ -360,7 +365,7 @@ def unregister() -> None:
         manager.maquette.jobs.clear()
         manager.maquette.models.clear()
         manager.maquette.connection = "OFF"
-        manager.maquette.task = manager.maquette.live_says = ""
+        manager.maquette.task = manager.maquette.live_says = manager.maquette.told = ""
         manager.maquette.live = False
         manager.maquette.error = manager.maquette.hint = manager.maquette.fix = ""
 

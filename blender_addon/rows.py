@@ -39,6 +39,16 @@ def running(layout: bpy.types.UILayout, row: props.MAQUETTE_PG_job) -> None:
     line.operator("maquette.cancel", text="", icon="X").request_id = row.request_id
 
 
+def task(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:
+    """How far the import or export is, or what came of it."""
+    if live.task:
+        line = layout.row(align=True)
+        line.progress(factor=live.task_done, type="BAR", text=live.task)
+        line.operator("maquette.task_cancel", text="", icon="X")
+    elif live.told:
+        sentence(layout, live.told, "INFO")
+
+
 def progress_text(row: props.MAQUETTE_PG_job) -> str:
     """What the bar says, such as `Step 12/300 - 1:05 left`."""
     counted = row.state == "running" or (row.state == "sending" and row.stage in COUNTED)

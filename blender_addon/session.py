@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import client, fetched, folders, follows, local_server, records, snapshots, steps
+from . import client, fetched, files, folders, follows, local_server, records, snapshots, steps
 from .jobs import (
     ConnectionChanged,
     Event,
@@ -62,6 +62,7 @@ class Session:
         self._started: local_server.Started | None = None
         self._events: list[Event] = []
         self._fetched = fetched.Fetched()
+        self._files = files.Files()
         self._collecting: dict[str, tuple[steps.Work[Package], Callable[[link.Link, Package], None]]] = {}
         """by request id: work that is under way, and what to do with its result"""
         self._follows = follows.Follows()
@@ -101,6 +102,7 @@ class Session:
         if self._client is not None:
             self._client.close()
             self._client = None
+        self._files.clear()
         for work, _ in self._collecting.values():
             work.close()
         self._collecting.clear()
@@ -187,6 +189,19 @@ class Session:
         """The result that was asked for has been used; it need not be kept for that any longer."""
         job.asked = False
 
+    def items(self, job_id: str) -> tuple[messages.ResultItem, ...] | None:
+        """What any job of the server gave; None until that is known: ask again. Raises UserError."""
+        job = self._by_job_id(job_id)
+        return job.items if job is not None and job.items else self._files.items(self._talk, job_id)
+
+    def file(self, item: messages.ResultItem) -> fetched.Data | None:
+        """A file of a result, kept until `drop`; None until it has come: ask again. Raises UserError."""
+        return self._files.file(self._talk, item)
+
+    def drop(self, item: messages.ResultItem) -> None:
+        """The file that was asked for is not needed any longer."""
+        self._files.drop(item.digest)
+
     def view(
         self,
         scene: str,
@@ -252,6 +267,13 @@ class Session:
 
     # ---- inside ----
 
+    @property
+    def _talk(self) -> link.Link:
+        """Raises UserError without a connection."""
+        if self._client is None:
+            raise errors.UserError("address.no_answer", "There is no connection to a server.", fix="connect")
+        return self._client.link
+
     def _collect(self, until: float) -> None:
         """Carries on the oldest work; what is ready goes out."""
         assert self._client is not None
@@ -299,7 +321,8 @@ class Session:
         elif isinstance(one, happenings.RequestFailed):
             self._on_refused(one)
         elif isinstance(one, happenings.JobsListed):
-            self._on_listed(one.jobs)
+            if not self._files.listed(one):
+                self._on_listed(one.jobs)
         elif isinstance(one, happenings.ModelsListed):
             self.models = one.models
             self._events.append(ModelsChanged(one.models))
@@ -419,6 +442,7 @@ class Session:
 
     def _on_downloaded(self, one: happenings.Downloaded) -> None:
         self._fetched.put(one.digest, one.data)
+        self._files.downloaded(one.digest, one.data)
         for job in self.jobs.values():
             if job.state == "fetching" and self.result(job):
                 job.state = "succeeded"
@@ -432,6 +456,7 @@ class Session:
             self._events.append(JobChanged(job))
 
     def _on_refused(self, one: happenings.RequestFailed) -> None:
+        self._files.refused(one.request_id, one.fault)
         followed = self._by_job_id(self._follows.refused(one.request_id) or "none")
         if followed is not None and not followed.finished and not followed.items:
             # Nothing more would be heard of it.

@@ -85,10 +85,13 @@ ADDON: dict[str, set[str]] = {
     "jobs": {"records", "wire"},
     "fetched": {"jobs", "wire"},
     "follows": {"wire"},
+    "files": {"fetched", "wire"},
+    "edited": {"camera_models", "fetched", "session", "steps", "wire"},
     "snapshots": {"fetched", "jobs", "wire"},
     "session": {
         "jobs",
         "fetched",
+        "files",
         "snapshots",
         "follows",
         "steps",
@@ -112,7 +115,7 @@ ADDON: dict[str, set[str]] = {
     "unchanged": {"target", "steps"},
     "apply": {
         *("target", "materials", "unchanged", "axes", "png", "wire"),
-        *("captures", "camera_models", "transforms", "steps"),
+        *("captures", "camera_models", "transforms", "steps", "export_folder", "edited"),
     },
     "methods": {"axes", "wire"},
     "preferences": {"wire"},
@@ -121,7 +124,7 @@ ADDON: dict[str, set[str]] = {
     "rows": {"props", "thumbnails"},
     "field_panel": {"captures", "props", "rows", "methods"},
     "model_menu": {"props", "rows"},
-    "edit_panel": {"captures", "field_panel", "model_menu", "props", "rows", "methods"},
+    "edit_panel": {"captures", "field_panel", "model_menu", "props", "rows", "thumbnails", "methods"},
     "sculpt_panel": {"props", "rows", "methods", "solids"},
     "panels": {
         "front_arrow",
@@ -145,7 +148,7 @@ ADDON: dict[str, set[str]] = {
     "operators": {
         *("pump", "session", "jobs", "steps", "collect", "apply", "props"),
         *("axes", "target", "methods", "preferences", "local_server", "wire"),
-        *("tasks", "captures", "camera_models", "camera_sets", "transforms", "live_render"),
+        *("tasks", "captures", "camera_models", "camera_sets", "transforms", "live_render", "edited"),
     },
 }
 ADDON_WITHOUT_BPY = {
@@ -163,6 +166,8 @@ ADDON_WITHOUT_BPY = {
     "client",
     "jobs",
     "fetched",
+    "files",
+    "edited",
     "snapshots",
     "follows",
     "session",

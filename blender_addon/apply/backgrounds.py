@@ -4,17 +4,14 @@ A camera of a capture shows its own picture; a moving one shows a sequence. Earl
 earlier renders are replaced.
 """
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import bpy
 
-from ..wire import errors
-from . import photographs
+from . import beside, photographs
 
 MARK = "maquette_render"  # on the image: id of the job that rendered it
-UNSAVED = "The file is not saved, so they are in the temporary folder"
 
 
 def written(job_id: str, label: str, pictures: Sequence[bytes | bytearray]) -> list[Path]:
@@ -22,24 +19,14 @@ def written(job_id: str, label: str, pictures: Sequence[bytes | bytearray]) -> l
 
     Raises UserError `output.unusable`.
     """
-    plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in label)
+    folder = beside.folder("renders", job_id, label)
+    paths = [folder / f"{number:04}.png" for number in range(1, len(pictures) + 1)]
     try:
-        if bpy.data.filepath:
-            blend = Path(bpy.data.filepath)
-            folder = blend.parent / f"{blend.stem}_renders" / f"{plain}-{job_id[:8]}"
-            folder.mkdir(parents=True, exist_ok=True)
-        else:
-            folder = Path(tempfile.mkdtemp(prefix=f"maquette-{plain}-"))
-        paths = [folder / f"{number:04}.png" for number in range(1, len(pictures) + 1)]
         for path, picture in zip(paths, pictures, strict=True):
             with path.open("wb") as file:
                 file.write(picture)
     except OSError as error:
-        raise errors.UserError(
-            "output.unusable",
-            f"The renders cannot be written: {error.strerror or error}.",
-            hint="Save the blend file in a folder that can be written, or free some space.",
-        ) from error
+        raise beside.unusable(error) from error
     return paths
 
 
@@ -71,10 +58,8 @@ def show_sequence(uid: str, paths: Sequence[Path], start: int, job_id: str) -> i
 
 def told(paths: Sequence[Path], shown: int) -> str:
     """Where they are."""
-    if not bpy.data.filepath:
-        return f"{len(paths)} renders. {UNSAVED} '{paths[0].parent}'."
     gone = "" if shown else " The camera is gone, so nothing shows them."
-    return f"{len(paths)} renders in '{paths[0].parent}'.{gone}"
+    return f"{len(paths)} renders {beside.told(paths[0].parent)}.{gone}"
 
 
 def _camera(uid: str) -> bpy.types.Object | None:
@@ -85,8 +70,7 @@ def _camera(uid: str) -> bpy.types.Object | None:
 def _loaded(path: Path, job_id: str) -> bpy.types.Image:
     image = bpy.data.images.load(str(path), check_existing=False)
     image.colorspace_settings.name = "sRGB"
-    if bpy.data.filepath:
-        image.filepath = bpy.path.relpath(str(path))
+    image.filepath = beside.relative(path)
     image[MARK] = job_id
     return image
 

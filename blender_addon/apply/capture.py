@@ -12,7 +12,6 @@ import numpy as np
 from .. import camera_models, captures, steps, transforms
 from . import photographs
 
-SHOWN_AT_ONCE = 64  # photographs; of more cameras only the active one shows its own
 CAMERA_SIZE = 0.04  # of the spread of the cameras
 NEAR, FAR = 0.01, 100.0  # clipping at the latest, in spreads
 
@@ -35,7 +34,7 @@ def build_steps(
             made += [thing, thing.data]
             thing.parent = empty
             collection.objects.link(thing)
-            if capture.folder is not None and len(capture.frames) <= SHOWN_AT_ONCE:
+            if capture.folder is not None and len(capture.frames) <= photographs.AT_ONCE:
                 photographs.show(thing)
             yield 1
         scene.collection.children.link(collection)

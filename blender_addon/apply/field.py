@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 
 from .. import captures
+from . import photographs
 
 
 def keep(
@@ -23,8 +24,9 @@ def keep(
 
 
 def choose(empty: bpy.types.Object, job_id: str) -> None:
-    """Shows another version, as it ended."""
-    empty[captures.SCENE] = job_id
+    """Shows another version, as it ended; cameras that show edited pictures show those of this version."""
+    with photographs.changing(empty):
+        empty[captures.SCENE] = job_id
     empty.pop(captures.MOMENT, None)
     found = captures.version(empty)
     empty.maquette.moment = len(found.moments) - 1 if found is not None and found.moments else 0

@@ -1,13 +1,10 @@
 """The buttons of captures: import, camera sets, export, and the end of what is under way.
 
-From a window the work is taken a tick at a time, and the scene changes when all of it is done; a script gets
-it all before its call returns.
+What an import changes is seen when all of it is done.
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import bpy
 import numpy as np
@@ -24,7 +21,8 @@ from .. import camera_models, camera_sets, captures, pump, steps, tasks, transfo
 from ..apply import capture as placing
 from ..collect import bounds, cameras, views
 from ..wire import errors
-from .told import DONE, REFUSED, Answer, reports
+from . import in_steps
+from .told import DONE, Answer, reports
 
 MOST_CAMERAS = 1000
 UNDO = "Import Capture"
@@ -32,35 +30,7 @@ UNDO = "Import Capture"
 BESIDE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
 
-class _InSteps:
-    """What is started from a file chooser, and then taken a tick at a time."""
-
-    in_steps: BoolProperty(
-        name="In Steps",
-        description="Return at once and work a moment at a time; else when all is done",
-        default=False,
-        options={"HIDDEN", "SKIP_SAVE"},
-    )
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Answer:
-        """Asks where."""
-        self.in_steps = True
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
-    def run(
-        self, label: str, work: steps.Steps[Any], total: int, finish: Callable[[Any], None], *, changes: bool
-    ) -> Answer:
-        """All of it now, or the first step."""
-        if not self.in_steps:
-            finish(steps.at_once(work))
-            return DONE
-        tasks.begin(tasks.Task(label, steps.Work(work, total), finish, changes_file=changes))
-        pump.wake()
-        return REFUSED  # nothing has changed yet, so that there is nothing to undo
-
-
-class MAQUETTE_OT_capture_import(_InSteps, bpy.types.Operator):
+class MAQUETTE_OT_capture_import(in_steps.FromFolder, bpy.types.Operator):
     """Add the cameras of a data set (transforms.json, or transforms_train.json and its like) with their photographs, below an Empty that places the capture"""  # noqa: E501 - Blender shows it in one piece
 
     bl_idname = "maquette.capture_import"
@@ -88,19 +58,18 @@ class MAQUETTE_OT_capture_import(_InSteps, bpy.types.Operator):
         tasks.refuse_second()
         path = _path(self.filepath, "Choose a transforms.json, or the folder of one.")
         capture = transforms.read(path)
-        scene, in_steps, set_resolution = context.scene, self.in_steps, self.set_resolution
+        scene, set_resolution = context.scene, self.set_resolution
 
-        def finish(empty: bpy.types.Object) -> None:  # the operator may be gone by then
+        def finish(empty: bpy.types.Object) -> str:  # the operator may be gone by then
             _show(bpy.context, empty)
             if set_resolution:
                 placing.use_resolution(scene, capture.frames[0].lens)
-            if in_steps:
-                bpy.ops.ed.undo_push(message=UNDO)
+            return ""
 
         self.report({"INFO"}, " ".join([f"{len(capture.frames)} cameras.", *capture.notes]))
         work = placing.build_steps(scene, capture)
         label = f"The import of '{capture.name}'"
-        return self.run(label, work, len(capture.frames), finish, changes=True)
+        return self.run(label, work, len(capture.frames), finish, changes=True, undo=UNDO)
 
 
 class MAQUETTE_OT_cameras_add(bpy.types.Operator):
@@ -202,7 +171,7 @@ class MAQUETTE_OT_cameras_add(bpy.types.Operator):
         )
 
 
-class MAQUETTE_OT_capture_export(_InSteps, bpy.types.Operator):
+class MAQUETTE_OT_capture_export(in_steps.FromFolder, bpy.types.Operator):
     """Write a capture, or the selected cameras, as a data set: photographs are copied, other views are rendered by Blender"""  # noqa: E501
 
     bl_idname = "maquette.capture_export"
@@ -256,9 +225,9 @@ class MAQUETTE_OT_capture_export(_InSteps, bpy.types.Operator):
         else:
             things = captures.cameras(empty)
         given = cameras.read(context, empty, things)
-        work = views.export_steps(context.scene, given, folder, self.pictures, overwrite=self.overwrite)
         label = f"The export to '{folder.name}'"
-        return self.run(label, work, len(things), lambda _: None, changes=False)
+        work = views.export_steps(context.scene, given, folder, self.pictures, overwrite=self.overwrite)
+        return self.run(label, work, len(things), lambda _: "", changes=False)
 
     def _capture(self, context: bpy.types.Context) -> bpy.types.Object | None:
         """The capture that is meant, if any. Raises UserError `target.bad`."""

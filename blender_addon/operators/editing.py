@@ -1,15 +1,18 @@
-"""The buttons of editing: edit the field of a capture, try an instruction, choose a version or a moment."""
+"""The buttons of editing: edit the field of a capture, try an instruction, choose a version or a moment, look
+at the pictures that were edited.
+"""
 
 from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from .. import captures, pump, steps
-from ..apply import field
+from .. import captures, edited, live_render, pump, steps, tasks
+from ..apply import edited_pictures, field
+from ..collect import cameras
 from ..methods import instruct_nerf2nerf
 from ..wire import errors
-from . import field_jobs
+from . import field_jobs, in_steps
 from .told import DONE, Answer, reports
 
 
@@ -65,6 +68,7 @@ class MAQUETTE_OT_version_choose(field_jobs.OfField, bpy.types.Operator):
         empty = captures.chosen(context)
         if self.job not in {one.job for one in captures.versions(empty)}:
             raise errors.UserError("result.gone", f"'{empty.name}' has no such version.")
+        live_render.withdraw()  # it remembers what cameras show, which may change now
         field.choose(empty, self.job)
         _look_again()
         return DONE
@@ -90,6 +94,7 @@ class MAQUETTE_OT_version_forget(field_jobs.OfField, bpy.types.Operator):
             )
         captures.set_versions(empty, left)
         if empty[captures.SCENE] == self.job:
+            live_render.withdraw()
             field.choose(empty, left[-1].job)
             _look_again()
         return DONE
@@ -105,14 +110,77 @@ class MAQUETTE_OT_before_after(field_jobs.OfField, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> Answer:
         """From the end of the edit to its beginning and back."""
         empty = captures.chosen(context)
+        field_jobs.edit_of(empty)
         found = captures.version(empty)
-        if found is None or not found.moments:
-            raise errors.UserError(
-                "job.wrong_state", f"'{empty.name}' shows no edit.", hint="Edit the scene first."
-            )
         at_start = empty.maquette.moment == 0
         empty.maquette.moment = len(found.moments) - 1 if at_start else 0
         _look_again()
+        return DONE
+
+
+class MAQUETTE_OT_edited_views(in_steps.InSteps, field_jobs.OfField, bpy.types.Operator):
+    """Fetch the pictures that this edit has changed, and show them behind what the cameras of the capture see"""  # noqa: E501 - Blender shows it in one piece
+
+    bl_idname = "maquette.edited_views"
+    bl_label = "Show Edited Views"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @reports
+    def execute(self, context: bpy.types.Context) -> Answer:
+        """One undo step, when all of them are here."""
+        tasks.refuse_second()
+        empty = captures.chosen(context)
+        job_id = field_jobs.edit_of(empty)
+        given = cameras.read(context, empty, captures.cameras(empty))
+        names = {view.frame.name: view.thing.name for view in given.views}
+        field_jobs.connected(context)
+
+        def finish(fetched: list[edited_pictures.Fetched]) -> str:
+            live_render.withdraw()  # it remembers what cameras show, which changes now
+            return edited_pictures.keep(empty, job_id, fetched)
+
+        work = edited_pictures.fetch_steps(self.reader(), job_id, empty.name, names)
+        known = pump.running().items(job_id) or ()
+        total = sum(item.name.startswith(f"{edited.FOLDER}/") for item in known) or len(names)
+        label = f"The edited views of '{empty.name}'"
+        return self.run(label, work, total, finish, changes=False, undo=self.bl_label)
+
+
+class MAQUETTE_OT_pictures_choose(field_jobs.OfField, bpy.types.Operator):
+    """Choose what lies behind what the cameras of the capture see"""
+
+    bl_idname = "maquette.pictures_choose"
+    bl_label = "Choose Pictures"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    edited: BoolProperty(name="Edited", description="The edited pictures, else the photographs")
+
+    @reports
+    def execute(self, context: bpy.types.Context) -> Answer:
+        """One undo step."""
+        live_render.withdraw()
+        edited_pictures.choose(captures.chosen(context), self.edited)
+        return DONE
+
+
+class MAQUETTE_OT_look_through(bpy.types.Operator):
+    """Look through this camera, at its picture"""
+
+    bl_idname = "maquette.look_through"
+    bl_label = "Look Through Camera"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    camera: StringProperty(name="Camera", description="Name of the object")
+
+    @reports
+    def execute(self, context: bpy.types.Context) -> Answer:
+        """It becomes the camera of the scene."""
+        thing = context.scene.objects.get(self.camera)
+        if thing is None or thing.type != "CAMERA":
+            raise errors.UserError("target.bad", f"There is no camera '{self.camera}' in this scene.")
+        context.scene.camera = thing
+        if context.area is not None and context.area.type == "VIEW_3D":
+            context.area.spaces.active.region_3d.view_perspective = "CAMERA"
         return DONE
 
 
@@ -123,6 +191,9 @@ def _look_again() -> None:
 
 
 CLASSES = (
+    MAQUETTE_OT_edited_views,
+    MAQUETTE_OT_pictures_choose,
+    MAQUETTE_OT_look_through,
     MAQUETTE_OT_edit_scene,
     MAQUETTE_OT_version_choose,
     MAQUETTE_OT_version_forget,

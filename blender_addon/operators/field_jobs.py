@@ -7,7 +7,7 @@ import bpy
 
 from .. import captures, jobs, preferences, props, pump, steps
 from .. import target as targets
-from ..wire import messages
+from ..wire import errors, messages
 from . import server
 
 
@@ -74,6 +74,18 @@ def submit(
 def field_of(empty: bpy.types.Object) -> messages.SceneInput:
     """The field by the job that made it: its files are on the server, and nothing is sent again."""
     return messages.SceneInput(scene=str(empty[captures.SCENE]), moment=captures.moment(empty))
+
+
+def edit_of(empty: bpy.types.Object | None) -> str:
+    """The job of the edit that a capture shows. Raises UserError `job.wrong_state` when it shows none."""
+    shown = captures.version(empty) if empty is not None else None
+    if shown is None or not shown.moments:
+        raise errors.UserError(
+            "job.wrong_state",
+            f"'{empty.name}' shows no edit." if empty is not None else "The cameras belong to no capture.",
+            hint="Edit the scene first, or choose a version that is an edit.",
+        )
+    return shown.job
 
 
 def named(scene: messages.SceneInput) -> steps.Steps[jobs.Package]:

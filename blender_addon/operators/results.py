@@ -83,6 +83,7 @@ def apply(context: bpy.types.Context, job: session.Job) -> str:
     if job.method == latent_nerf.NAME:
         return _sculpture(context, job, results)
     empty = captures.find(job.record["target"])
+    live_render.withdraw()  # it remembers what cameras show, which may change now
     if job.method == "reconstruct":
         field.keep(empty, job.job_id, bytes(results["scene.json"][1]), _recipe(job))
         return f"'{empty.name}' has its field; render its views, extract its mesh, or look at it live."
@@ -131,7 +132,6 @@ def _renders(job: session.Job, results: Results) -> str:
         raise errors.UserError(
             "result.gone", f"{len(pictures)} renders came for {len(uids)} cameras.", hint="Render them again."
         )
-    live_render.withdraw()  # it remembers what cameras show, which changes now
     paths = backgrounds.written(job.job_id, job.label, pictures)
     if moving:
         shown = backgrounds.show_sequence(uids[0], paths, int(job.record["first"]), job.job_id)

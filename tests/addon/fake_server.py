@@ -85,6 +85,8 @@ class FakeServer:
             held = self.blobs.setdefault(message.digest, bytearray())
             held[message.offset :] = frames[0]
             yield self.chunk(name, message.digest, message.size, len(held)), []
+        elif isinstance(message, messages.GetBlob) and message.digest not in self.blobs:
+            yield self.refusal(name, messages.Fault(code="blob.missing", sentence="It is not here.")), []
         elif isinstance(message, messages.GetBlob):
             held = self.blobs[message.digest]
             part = bytes(held[message.offset : message.offset + message.length])
@@ -108,6 +110,12 @@ class FakeServer:
             yield self.on_view(message)
         elif isinstance(message, messages.ListModels):
             yield messages.Models(request_id=name, models=self.models), []
+        elif isinstance(message, messages.ListJobs) and message.job_id is not None:
+            if message.job_id in self.jobs:
+                yield messages.Jobs(request_id=name, jobs=(self.jobs[message.job_id],)), []
+            else:
+                fault = messages.Fault(code="job.unknown", sentence=f"There is no job '{message.job_id}'.")
+                yield self.refusal(name, fault), []
         elif isinstance(message, messages.ListJobs):
             yield messages.Jobs(request_id=name, jobs=tuple(reversed(self.jobs.values()))), []
 

@@ -13,6 +13,8 @@ import pytest
 
 MODULE = "bl_ext.user_default.maquette"
 backgrounds = importlib.import_module(f"{MODULE}.apply.backgrounds")
+edited_pictures = importlib.import_module(f"{MODULE}.apply.edited_pictures")
+photographs = importlib.import_module(f"{MODULE}.apply.photographs")
 camera_models = importlib.import_module(f"{MODULE}.camera_models")
 captures = importlib.import_module(f"{MODULE}.captures")
 collected = importlib.import_module(f"{MODULE}.collect.capture")
@@ -22,6 +24,7 @@ jobs = importlib.import_module(f"{MODULE}.jobs")
 live_render = importlib.import_module(f"{MODULE}.live_render")
 live_view = importlib.import_module(f"{MODULE}.apply.live_view")
 messages = importlib.import_module(f"{MODULE}.wire.messages")
+edit_panel = importlib.import_module(f"{MODULE}.edit_panel")
 editing = importlib.import_module(f"{MODULE}.methods.instruct_nerf2nerf")
 methods = importlib.import_module(f"{MODULE}.methods.reconstruct")
 panels = importlib.import_module(f"{MODULE}.panels")
@@ -415,6 +418,109 @@ def test_a_folder_that_cannot_be_written_is_told(empty, tmp_path) -> None:
         backgrounds.written("job", "Capture", [colour(1)])
 
 
+# ---- pictures that were edited ----
+
+
+def fetched(empty, folder, job, which):
+    """As if the edited pictures of some cameras had come."""
+    made = []
+    for number in which:
+        thing = captures.cameras(empty)[number]
+        after, before = (folder / f"{job}-{what}-{number}.png" for what in ("after", "before"))
+        after.write_bytes(colour(200))
+        before.write_bytes(colour(100))
+        made.append(edited_pictures.Fetched(thing.name, after, before))
+    return edited_pictures.keep(empty, job, made)
+
+
+def in_front(thing):
+    """Names of the files that a camera shows."""
+    entries = [b for b in thing.data.background_images if b.show_background_image]
+    return [Path(bpy.path.abspath(b.image.filepath)).name for b in entries]
+
+
+def test_cameras_change_between_their_photographs_and_what_was_made_of_them(scene, tmp_path) -> None:
+    empty = data_set(tmp_path / "set")
+    first, second = captures.cameras(empty)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+    edited(empty, "job-2", "make it blue")
+    assert bpy.ops.maquette.pictures_choose(edited=True) == {"FINISHED"}  # nobody has fetched any
+    assert (in_front(first), in_front(second)) == (["0.png"], ["1.png"])
+    alpha = first.data.background_images[0].alpha
+    assert fetched(empty, tmp_path, "job-2", [0]).startswith("Edited views: 1, in")
+    assert (in_front(first), in_front(second)) == (["job-2-after-0.png"], ["1.png"])
+    assert first.data.background_images[0].alpha == alpha
+    assert len(bpy.data.images) == 2  # nothing is left of the photograph
+    assert bpy.ops.maquette.pictures_choose(edited=False) == {"FINISHED"}
+    assert in_front(first) == ["0.png"]
+    assert captures.edited(first)[1] == tmp_path / "job-2-before-0.png"
+    assert captures.edited(second) is None
+    bpy.ops.maquette.pictures_choose(edited=True)
+    edited(empty, "job-3", "make it red")  # another version, whose pictures are not here
+    assert in_front(first) == ["0.png"]
+    bpy.ops.maquette.version_choose(job="job-2")
+    assert in_front(first) == ["job-2-after-0.png"]
+    path, name = str(tmp_path / "file.blend"), empty.name
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    first = captures.cameras(bpy.data.objects[name])[0]
+    assert in_front(first) == ["job-2-after-0.png"]
+    assert first.data.background_images[0].image.filepath.startswith("//")
+
+
+def test_an_edited_picture_is_shown_above_renders_and_goes_without_a_trace(empty, tmp_path) -> None:
+    thing = captures.cameras(empty)[1]
+    files = backgrounds.written("job-1", "Capture", [colour(9)])
+    backgrounds.show_stills([targets.named(thing)], files, "job-1")
+    before = [(captures.cameras(empty)[n].name, shown(captures.cameras(empty)[n])) for n in range(3)]
+    edited(empty, "job-2", "make it blue")
+    fetched(empty, tmp_path, "job-2", [0, 1])
+    assert in_front(thing) == ["job-2-after-1.png"]
+    assert in_front(captures.cameras(empty)[0]) == ["job-2-after-0.png"]
+    assert not captures.cameras(empty)[2].data.background_images
+    bpy.ops.maquette.pictures_choose(edited=False)
+    assert [(thing.name, shown(thing)) for thing in captures.cameras(empty)] == before
+    assert len([image for image in bpy.data.images if "after" in image.filepath]) == 0
+
+
+def test_renders_that_come_later_are_shown_until_pictures_are_chosen_again(empty, tmp_path) -> None:
+    thing = captures.cameras(empty)[0]
+    edited(empty, "job-2", "make it blue")
+    fetched(empty, tmp_path, "job-2", [0])
+    files = backgrounds.written("job-1", "Capture", [colour(9)])
+    backgrounds.show_stills([targets.named(thing)], files, "job-1")
+    assert in_front(thing) == ["0001.png"]
+    bpy.ops.maquette.pictures_choose(edited=True)
+    assert in_front(thing) == ["job-2-after-0.png"]
+
+
+def test_of_many_edited_views_the_active_one_shows_its_own(empty, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(photographs, "AT_ONCE", 1)
+    edited(empty, "job-2", "make it blue")
+    fetched(empty, tmp_path, "job-2", [0, 1])
+    first, second, _ = captures.cameras(empty)
+    assert not bpy.data.images
+    for thing, name in ((first, "job-2-after-0.png"), (second, "job-2-after-1.png")):
+        bpy.context.view_layer.objects.active = thing
+        pump.tick()
+        assert in_front(thing) == [name]
+        assert len(bpy.data.images) == 1
+
+
+def test_one_press_looks_through_a_camera(scene, empty) -> None:
+    thing = captures.cameras(empty)[2]
+    assert bpy.ops.maquette.look_through(camera=thing.name) == {"FINISHED"}
+    assert scene.camera == thing
+    with pytest.raises(RuntimeError, match="no camera 'Nobody'"):
+        bpy.ops.maquette.look_through(camera="Nobody")
+
+
+def test_edited_views_of_a_scene_that_is_no_edit_are_refused(empty) -> None:
+    field.keep(empty, "job-1", b'{"id": "a-scene"}', {})
+    with pytest.raises(RuntimeError, match="shows no edit"):
+        bpy.ops.maquette.edited_views()
+
+
 # ---- live ----
 
 
@@ -623,6 +729,32 @@ def test_the_panel_has_what_the_mode_needs(scene, empty, monkeypatch) -> None:
     live.live, live.live_says = True, "Wait for it."
     assert "Wait for it." in drawn().labels
     live.jobs.clear()
+
+
+def test_the_panel_shows_what_was_edited_a_few_views_at_a_time(scene, empty, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(edit_panel, "COLUMNS", 1)
+    monkeypatch.setattr(thumbnails, "icon_of_file", lambda path: looked_at.append(path.name))
+    live, looked_at = bpy.context.window_manager.maquette, []
+    scene.maquette.mode = "EDIT"
+    field.keep(empty, "job-1", b'{"id": "a-scene"}', {})
+    ours = {"maquette.edited_views", "maquette.pictures_choose", "maquette.look_through"}
+    assert not ours & set(drawn().buttons)
+    edited(empty, "job-2", "make it blue")
+    assert ours & set(drawn().buttons) == {"maquette.edited_views"}
+    live.task = "The edited views of 'Capture'"
+    panel = drawn()
+    assert "The edited views of 'Capture'" in panel.labels
+    assert "maquette.task_cancel" in panel.buttons
+    live.task, live.told = "", "2 edited views."
+    fetched(empty, tmp_path, "job-2", [0, 2])
+    panel = drawn()
+    assert "2 edited views." in panel.labels
+    assert {"maquette.pictures_choose", "maquette.look_through"} == ours & set(panel.buttons)
+    assert looked_at == ["job-2-before-0.png", "job-2-after-0.png"]
+    live.page = 7  # there are two
+    drawn()
+    assert looked_at[2:] == ["job-2-before-2.png", "job-2-after-2.png"]
+    live.told, live.page = "", 1
 
 
 def test_the_chosen_capture_is_the_active_ones_else_the_pickers_else_the_only_one(scene, empty) -> None:

@@ -4,6 +4,7 @@ One field is learnt for all of them, of a coloured box that stands, turned and s
 """
 
 import importlib
+import json
 import os
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ captures = importlib.import_module(f"{MODULE}.captures")
 live_render = importlib.import_module(f"{MODULE}.live_render")
 live_view = importlib.import_module(f"{MODULE}.apply.live_view")
 pump = importlib.import_module(f"{MODULE}.pump")
+tasks = importlib.import_module(f"{MODULE}.tasks")
 views = importlib.import_module(f"{MODULE}.collect.views")
 camera_models = importlib.import_module(f"{MODULE}.camera_models")
 
@@ -319,3 +321,72 @@ def test_an_edit_is_tried_made_scrubbed_and_reverted(empty) -> None:
     assert bpy.ops.maquette.version_choose(job=first) == {"FINISHED"}
     assert all(np.array_equal(one, other) for one, other in zip(renders(empty), before, strict=True))
     assert not np.array_equal(red[0], before[0])
+
+
+EDITED = 4  # of the views
+
+
+@pytest.fixture
+def painted_blue(empty, tmp_path):
+    """The capture with a short edit of some of its views, in a file that is saved."""
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+    scene = bpy.context.scene
+    scene.maquette.mode, scene.maquette.editor = "EDIT", "pocket-edit"
+    settings = scene.maquette.instruct_nerf2nerf
+    settings.prompt, settings.budget, settings.steps = "make it blue", "STEPS", 100
+    settings.use_views, settings.views = True, EDITED
+    assert bpy.ops.maquette.edit_scene() == {"FINISHED"}
+    bpy.ops.maquette.wait(timeout=LIMIT, apply=True)
+    assert json.loads(empty[captures.SCENE_TOLD])["model"] == "pocket-edit"
+    return empty
+
+
+def in_front(thing):
+    """What a camera shows behind what it sees."""
+    return [image for image, shown in backgrounds(thing) if shown]
+
+
+def test_edited_views_are_fetched_in_ticks_and_shown_by_their_cameras(painted_blue, tmp_path) -> None:
+    empty = painted_blue
+    before = {thing.name: backgrounds(thing) for thing in captures.cameras(empty)}
+    bpy.ops.ed.undo_push(message="before")
+    assert bpy.ops.maquette.edited_views(in_steps=True) == {"CANCELLED"}
+    took = []
+    while tasks.running() is not None:
+        begun = time.perf_counter()
+        pump.tick()
+        took.append(time.perf_counter() - begun)
+        time.sleep(0.002)
+    assert float(np.median(took)) < 0.016, sorted(took)[-5:]
+    print("TICKS", len(took), np.round(1000 * np.sort(took)[-5:], 1))
+    assert not live().error
+    assert live().told.startswith(f"Edited views: {EDITED}, in '")
+    folder = tmp_path / "file_edited"
+    found = [thing for thing in captures.cameras(empty) if captures.edited(thing) is not None]
+    assert len(found) == EDITED
+    seen = []
+    for thing in found:
+        after, original = captures.edited(thing)
+        assert folder in after.parents
+        assert folder in original.parents  # Blender rendered it for the server, so it is nowhere else
+        (image,) = in_front(thing)
+        assert Path(bpy.path.abspath(image.filepath)) == after
+        one, other = (bpy.data.images.load(str(path)) for path in (after, original))
+        assert tuple(one.size) == tuple(other.size) == (PIXELS, PIXELS)
+        seen.append([pixels(one), pixels(other)])
+        assert np.array_equal(pixels(one)[..., 3], pixels(other)[..., 3])
+        for loaded in (one, other):
+            bpy.data.images.remove(loaded)
+    edited, originals = zip(*seen, strict=True)
+    assert towards_blue(edited) > towards_blue(originals) + 0.1
+    for thing in set(captures.cameras(empty)) - set(found):
+        assert backgrounds(thing) == before[thing.name]
+    assert bpy.ops.maquette.pictures_choose(edited=False) == {"FINISHED"}
+    assert {thing.name: backgrounds(thing) for thing in captures.cameras(empty)} == before
+    assert bpy.ops.maquette.pictures_choose(edited=True) == {"FINISHED"}
+    assert [len(in_front(thing)) for thing in found] == [1] * EDITED
+    first = captures.versions(empty)[0].job
+    assert bpy.ops.maquette.version_choose(job=first) == {"FINISHED"}  # it has no edited pictures
+    assert {thing.name: backgrounds(thing) for thing in captures.cameras(empty)} == before
+    bpy.ops.ed.undo_push(message="after")
+    bpy.ops.ed.undo()

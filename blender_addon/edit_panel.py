@@ -86,4 +86,5 @@ def _views(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live, empty: bpy.
             column.template_icon(icon_value=icon, scale=SMALL)
         column.operator("maquette.look_through", text=thing.name).camera = thing.name
     box.prop(live, "page", text=f"{len(found)} of {len(things)} views: page (1 to {last})")
+    box.operator("maquette.capture_export", text="Export Edited...", icon="EXPORT").pictures = "EDITED"
     rows.task(layout, live)

@@ -110,7 +110,7 @@ ADDON: dict[str, set[str]] = {
     "thumbnails": {"axes"},
     "collect": {
         *("target", "materials", "axes", "png", "steps", "wire", "solids"),
-        *("captures", "camera_models", "transforms", "export_folder"),
+        *("captures", "camera_models", "transforms", "export_folder", "edited"),
     },
     "unchanged": {"target", "steps"},
     "apply": {

@@ -4,7 +4,7 @@ sRGB without any look, transparent where nothing is, PNG with 8 bits and straigh
 and put back within one step, so that between two pictures it is as the artist has it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,6 @@ from ..wire import errors
 from .cameras import DataSet, View
 
 LEAST = 4  # pixels, Blender's own limit
-PICTURES = ("COPY", "RENDER", "NONE")
 
 
 def export_steps(
@@ -28,20 +27,27 @@ def export_steps(
     pictures: COPY (photographs; cameras without one are rendered), RENDER (all) or NONE. Raises UserError
     `output.unusable`, `dataset.picture`, `cameras.bad`.
     """
-    views = _planned(given.views, pictures)
+    none, copied = pictures == "NONE", pictures == "COPY"
+    views = given.views if none else planned(given.views, lambda view: not copied or view.photograph is None)
     refuse_missing(views, pictures)
     with export_folder.Draft(folder, transforms.FILE, replace=overwrite) as draft:
         for view in views:
-            if pictures == "NONE":
-                pass
-            elif view.photograph is None:
-                render(scene, view.thing, view.frame.lens.pinhole, draft.path(view.frame.name))
+            if none:
+                yield 1
             else:
-                for name, source in {view.frame.name: view.photograph, **view.beside}.items():
-                    yield from draft.copy_steps(source, name)
-            yield 1
-        text = yield from _text_steps(given.header, views)
+                yield from write_steps(scene, view, draft)
+        text = yield from text_steps(given.header, views)
         return draft.commit(text)
+
+
+def write_steps(scene: bpy.types.Scene, view: View, draft: export_folder.Draft) -> steps.Steps[None]:
+    """The picture of a view: its photograph with what lies beside it, else what Blender renders."""
+    if view.photograph is None:
+        render(scene, view.thing, view.frame.lens.pinhole, draft.path(view.frame.name))
+    else:
+        for name, source in {view.frame.name: view.photograph, **view.beside}.items():
+            yield from draft.copy_steps(source, name)
+    yield 1
 
 
 def refuse_missing(views: Sequence[View], pictures: str) -> None:
@@ -144,12 +150,15 @@ def _settings(
     yield scene, "camera", camera
 
 
-def _planned(views: Sequence[View], pictures: str) -> list[View]:
-    """What Blender renders is a PNG without distortion, of a name of its own, whatever the photograph was."""
+def planned(views: Sequence[View], is_made: Callable[[View], bool]) -> list[View]:
+    """Of which names and lenses the pictures are. is_made: whether a picture is not the photograph.
+
+    What Blender renders is a PNG without distortion, of a name of its own, whatever the photograph was.
+    """
     result: list[View] = []
     taken = {view.frame.name for view in views}
     for view in views:
-        if pictures == "NONE" or (pictures == "COPY" and view.photograph is not None):
+        if not is_made(view):
             result.append(view)
             continue
         stem, _, suffix = view.frame.name.rpartition(".")
@@ -166,7 +175,7 @@ def _planned(views: Sequence[View], pictures: str) -> list[View]:
     return result
 
 
-def _text_steps(header: Mapping[str, Any], views: Sequence[View]) -> steps.Steps[str]:
+def text_steps(header: Mapping[str, Any], views: Sequence[View]) -> steps.Steps[str]:
     """The contents of transforms.json. A lens that is the same and new in all frames stands in the header."""
     fresh = all(view.other_lens for view in views)
     fields = transforms.without_lens(header) if fresh else dict(header)

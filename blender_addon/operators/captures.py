@@ -19,9 +19,9 @@ from bpy.props import (
 
 from .. import camera_models, camera_sets, captures, pump, steps, tasks, transforms
 from ..apply import capture as placing
-from ..collect import bounds, cameras, views
+from ..collect import bounds, cameras, edited_views, views
 from ..wire import errors
-from . import in_steps
+from . import field_jobs, in_steps
 from .told import DONE, Answer, reports
 
 MOST_CAMERAS = 1000
@@ -172,7 +172,7 @@ class MAQUETTE_OT_cameras_add(bpy.types.Operator):
 
 
 class MAQUETTE_OT_capture_export(in_steps.FromFolder, bpy.types.Operator):
-    """Write a capture, or the selected cameras, as a data set: photographs are copied, other views are rendered by Blender"""  # noqa: E501
+    """Write a capture, or the selected cameras, as a data set: photographs or edited pictures are copied, other views are rendered by Blender"""  # noqa: E501
 
     bl_idname = "maquette.capture_export"
     bl_label = "Export Data Set"
@@ -194,9 +194,17 @@ class MAQUETTE_OT_capture_export(in_steps.FromFolder, bpy.types.Operator):
         items=[
             ("COPY", "Photographs", "Copy photographs; what cameras without one see is rendered"),
             ("RENDER", "Render", "Render what all cameras see"),
+            ("EDITED", "Edited", "What the edit that is shown made of the pictures, from the server"),
             ("NONE", "None", "Write transforms.json only"),
         ],
         default="COPY",
+        options={"SKIP_SAVE"},
+    )
+    all_views: BoolProperty(
+        name="All Views",
+        description="Beside the edited pictures also views that were not edited, as they are",
+        default=False,
+        options={"SKIP_SAVE"},
     )
     only_selected: BoolProperty(
         name="Only Selected", description="Only cameras that are selected", default=False
@@ -213,6 +221,16 @@ class MAQUETTE_OT_capture_export(in_steps.FromFolder, bpy.types.Operator):
             return False
         return True
 
+    def draw(self, context: bpy.types.Context) -> None:
+        """What the chosen pictures ask for."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "pictures")
+        if self.pictures == "EDITED":
+            layout.prop(self, "all_views")
+        layout.prop(self, "only_selected")
+        layout.prop(self, "overwrite")
+
     @reports
     def execute(self, context: bpy.types.Context) -> Answer:
         """Changes nothing in the scene."""
@@ -226,8 +244,21 @@ class MAQUETTE_OT_capture_export(in_steps.FromFolder, bpy.types.Operator):
             things = captures.cameras(empty)
         given = cameras.read(context, empty, things)
         label = f"The export to '{folder.name}'"
-        work = views.export_steps(context.scene, given, folder, self.pictures, overwrite=self.overwrite)
-        return self.run(label, work, len(things), lambda _: "", changes=False)
+        if self.pictures != "EDITED":
+            work = views.export_steps(context.scene, given, folder, self.pictures, overwrite=self.overwrite)
+            return self.run(label, work, len(things), lambda _: "", changes=False)
+        job_id = field_jobs.edit_of(empty)
+        field_jobs.connected(context)
+        fetching = edited_views.export_steps(
+            context.scene,
+            given,
+            folder,
+            self.reader(),
+            job_id,
+            everything=self.all_views,
+            overwrite=self.overwrite,
+        )
+        return self.run(label, fetching, len(things), str, changes=False)
 
     def _capture(self, context: bpy.types.Context) -> bpy.types.Object | None:
         """The capture that is meant, if any. Raises UserError `target.bad`."""

@@ -13,10 +13,13 @@ import pytest
 
 MODULE = "bl_ext.user_default.maquette"
 backgrounds = importlib.import_module(f"{MODULE}.apply.backgrounds")
+cameras = importlib.import_module(f"{MODULE}.collect.cameras")
+edited_files = importlib.import_module(f"{MODULE}.edited")
 edited_pictures = importlib.import_module(f"{MODULE}.apply.edited_pictures")
 photographs = importlib.import_module(f"{MODULE}.apply.photographs")
 camera_models = importlib.import_module(f"{MODULE}.camera_models")
 captures = importlib.import_module(f"{MODULE}.captures")
+edited_views = importlib.import_module(f"{MODULE}.collect.edited_views")
 collected = importlib.import_module(f"{MODULE}.collect.capture")
 extracted = importlib.import_module(f"{MODULE}.apply.extracted")
 field = importlib.import_module(f"{MODULE}.apply.field")
@@ -515,10 +518,72 @@ def test_one_press_looks_through_a_camera(scene, empty) -> None:
         bpy.ops.maquette.look_through(camera="Nobody")
 
 
-def test_edited_views_of_a_scene_that_is_no_edit_are_refused(empty) -> None:
+def test_edited_views_of_a_scene_that_is_no_edit_are_refused(empty, tmp_path) -> None:
     field.keep(empty, "job-1", b'{"id": "a-scene"}', {})
-    with pytest.raises(RuntimeError, match="shows no edit"):
-        bpy.ops.maquette.edited_views()
+    for operator, options in (("edited_views", {}), ("capture_export", {"pictures": "EDITED"})):
+        if operator == "capture_export":
+            options["directory"] = str(tmp_path / "out")
+        with pytest.raises(RuntimeError, match="shows no edit"):
+            getattr(bpy.ops.maquette, operator)(**options)
+    assert not (tmp_path / "out").exists()
+
+
+class Reader:
+    """Edited pictures of the first camera, of that size; its lens and place are those of the file."""
+
+    def __init__(self, given, width, height):
+        frame = given.views[0].frame
+        self.picture = colour(200, width, height)
+        self.views = [edited_files.View(frame.name, None, None, frame.world_from_camera, frame.lens.pinhole)]
+
+    def views_steps(self, job_id):
+        yield 0
+        return self.views
+
+    def file_steps(self, item):
+        yield 0
+        return self.picture
+
+
+def export(empty, folder, size, **options):
+    given = cameras.read(bpy.context, empty, captures.cameras(empty))
+    work = edited_views.export_steps(
+        bpy.context.scene, given, folder, Reader(given, *size), "job-2", overwrite=False, **options
+    )
+    told = steps.at_once(work)
+    return told, json.loads((folder / "transforms.json").read_text(encoding="utf-8"))
+
+
+def test_edited_pictures_take_the_places_of_photographs_and_the_rest_is_told(scene, tmp_path) -> None:
+    empty = data_set(tmp_path / "set")
+    stated = json.loads((tmp_path / "set" / "transforms.json").read_text(encoding="utf-8"))
+    told, fields = export(empty, tmp_path / "out", (16, 12), everything=False)
+    assert told == "Edited pictures: 1. Not edited and left out: 1."
+    assert fields == {**stated, "frames": stated["frames"][:1]}  # to the last digit
+    assert (tmp_path / "out" / "images" / "0.png").read_bytes() == colour(200)
+    told, fields = export(empty, tmp_path / "all", (16, 12), everything=True)
+    assert told == "Edited pictures: 1. Not edited and there as they were: 1."
+    assert fields == stated
+    for name, red in (("images/0.png", 200), ("images/1.png", 50), ("mask.png", 255)):
+        assert (tmp_path / "all" / name).read_bytes() == colour(red)
+    with pytest.raises(Exception, match="holds a data set already"):
+        export(empty, tmp_path / "all", (16, 12), everything=True)
+
+
+@pytest.mark.parametrize(("size", "factor"), [((8, 6), 2), ((5, 4), 3)])
+def test_edited_pictures_of_another_size_bring_their_own_lens(scene, tmp_path, size, factor) -> None:
+    empty = data_set(tmp_path / "set")
+    for thing in captures.cameras(empty)[:1]:
+        bpy.data.objects.remove(thing)
+    told, fields = export(empty, tmp_path / "out", size, everything=False)
+    assert told == "Edited pictures: 1. Masks and depths left out, as they are larger: 1."
+    (frame,) = fields["frames"]
+    lens = {**fields, **frame}
+    assert (lens["w"], lens["h"]) == size
+    np.testing.assert_allclose([lens["fl_x"], lens["cx"]], [20 / factor, 8 / factor])
+    assert lens["k1"] == 0.1
+    assert "mask_path" not in frame
+    assert not (tmp_path / "out" / "mask.png").exists()
 
 
 # ---- live ----

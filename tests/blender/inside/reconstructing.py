@@ -390,3 +390,45 @@ def test_edited_views_are_fetched_in_ticks_and_shown_by_their_cameras(painted_bl
     assert {thing.name: backgrounds(thing) for thing in captures.cameras(empty)} == before
     bpy.ops.ed.undo_push(message="after")
     bpy.ops.ed.undo()
+
+
+def test_the_edited_data_set_is_exported_with_what_was_edited(painted_blue, tmp_path) -> None:
+    empty = painted_blue
+    assert bpy.ops.maquette.edited_views() == {"FINISHED"}
+    found = [thing for thing in captures.cameras(empty) if captures.edited(thing) is not None]
+    pictures = {thing.data[captures.NAME]: captures.edited(thing)[0].read_bytes() for thing in found}
+    moved = found[0]
+    pose = np.array(moved.matrix_basis)
+    moved.location.x += 3  # the picture is of where it was
+    out = tmp_path / "edited"
+    assert bpy.ops.maquette.capture_export(directory=str(out), pictures="EDITED") == {"FINISHED"}
+    fields = json.loads((out / "transforms.json").read_text(encoding="utf-8"))
+    assert [frame["file_path"] for frame in fields["frames"]] == list(pictures)
+    for frame in fields["frames"]:
+        assert (out / frame["file_path"]).read_bytes() == pictures[frame["file_path"]]
+    np.testing.assert_allclose(fields["frames"][0]["transform_matrix"], pose, atol=1e-5)
+    assert (fields["w"], fields["h"]) == (PIXELS, PIXELS)
+    assert len(list(out.rglob("*.png"))) == EDITED
+    whole = tmp_path / "whole"
+    assert bpy.ops.maquette.capture_export(
+        directory=str(whole), pictures="EDITED", all_views=True, in_steps=True
+    ) == {"CANCELLED"}
+    pumped(lambda: tasks.running() is None)
+    assert not live().error
+    assert live().told == f"Edited pictures: {EDITED}. Not edited and there as they were: {COUNT - EDITED}."
+    frames = json.loads((whole / "transforms.json").read_text(encoding="utf-8"))["frames"]
+    assert len(frames) == COUNT
+    same = [(whole / frame["file_path"]).read_bytes() == pictures.get(frame["file_path"]) for frame in frames]
+    assert sum(same) == EDITED
+    moved.location = pose[:3, 3]
+    assert bpy.ops.maquette.capture_import(filepath=str(out)) == {"FINISHED"}
+    again = bpy.context.object
+    assert len(captures.cameras(again)) == EDITED
+    for thing in captures.cameras(again):
+        bpy.data.objects.remove(thing)
+    bpy.data.objects.remove(again)
+    bpy.context.view_layer.objects.active = empty
+    assert bpy.ops.maquette.version_choose(job=captures.versions(empty)[0].job) == {"FINISHED"}
+    with pytest.raises(RuntimeError, match="shows no edit"):
+        bpy.ops.maquette.capture_export(directory=str(tmp_path / "none"), pictures="EDITED")
+    assert not (tmp_path / "none").exists()

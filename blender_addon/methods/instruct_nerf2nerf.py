@@ -5,18 +5,13 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from . import choices, limits
+from . import budget, choices, limits, own
 
 NAME = "instruct_nerf2nerf"
 PRESETS = {
     "joint": ("Together", "Views are edited together and agree on what is changed"),
     "classic": ("As Published", "One view after the other, as in the paper"),
 }
-BUDGETS = [
-    ("USUAL", "Usual", "As long as an edit usually takes on the server's device"),
-    ("SECONDS", "Time", "Edit and learn for that many seconds"),
-    ("STEPS", "Steps", "Take that many steps: the same steps give the same scene"),
-]
 OWN = {
     "use_guidance_scale": "guidance_scale",
     "use_image_guidance_scale": "image_guidance_scale",
@@ -26,7 +21,7 @@ OWN = {
 """switch -> number"""
 
 
-class MAQUETTE_PG_instruct_nerf2nerf(bpy.types.PropertyGroup):
+class MAQUETTE_PG_instruct_nerf2nerf(budget.Budget, bpy.types.PropertyGroup):
     """Settings of editing, saved with the scene."""
 
     prompt: StringProperty(name="Instruction", **limits(NAME, "prompt"))
@@ -35,9 +30,6 @@ class MAQUETTE_PG_instruct_nerf2nerf(bpy.types.PropertyGroup):
         items=choices(NAME, "preset", PRESETS),
         default=limits(NAME, "preset")["default"],
         description=limits(NAME, "preset")["description"],
-    )
-    budget: EnumProperty(
-        name="Budget", items=BUDGETS, default="USUAL", description="How long the scene is edited"
     )
     seconds: FloatProperty(name="Seconds", precision=0, **limits(NAME, "seconds", default=240.0))
     steps: IntProperty(name="Steps", **limits(NAME, "steps", default=2000))
@@ -64,20 +56,13 @@ def params(settings: MAQUETTE_PG_instruct_nerf2nerf) -> dict[str, Any]:
     }
     if settings.preset == "joint":
         found["keep"] = settings.keep
-    if settings.budget != "USUAL":
-        name = settings.budget.lower()
-        found[name] = getattr(settings, name)
-    return found | {
-        name: getattr(settings, name) for switch, name in OWN.items() if getattr(settings, switch)
-    }
+    return found | budget.params(settings) | own.values(settings, OWN)
 
 
 def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_instruct_nerf2nerf) -> None:
     """Instruction and budget."""
     layout.prop(settings, "prompt")
-    layout.row().prop(settings, "budget", expand=True)
-    if settings.budget != "USUAL":
-        layout.prop(settings, settings.budget.lower())
+    budget.draw(layout, settings)
 
 
 def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_instruct_nerf2nerf) -> None:
@@ -85,9 +70,4 @@ def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_instruct_ner
     layout.prop(settings, "preset")
     if settings.preset == "joint":
         layout.prop(settings, "keep")
-    for switch, name in OWN.items():
-        row = layout.row(align=True, heading=settings.bl_rna.properties[name].name)
-        row.prop(settings, switch, text="")
-        value = row.row()
-        value.enabled = getattr(settings, switch)
-        value.prop(settings, name, text="")
+    own.draw(layout, settings, OWN)

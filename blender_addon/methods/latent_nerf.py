@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from . import choices, guided, limits
+from . import choices, guided, limits, own
 
 NAME = "latent_nerf"
 USUAL = ("USUAL", "Usual", "Draft on a CPU, standard on a GPU")
@@ -48,7 +48,7 @@ def params(settings: MAQUETTE_PG_latent_nerf) -> dict[str, Any]:
     }
     if settings.preset != "USUAL":
         found["preset"] = settings.preset
-    return found | guided.own_numbers(settings)
+    return found | own.values(settings, guided.OWN)
 
 
 def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_nerf) -> None:
@@ -63,5 +63,5 @@ def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_nerf)
     """All else."""
     layout.prop(settings, "texture_size")
     layout.prop(settings, "faces")
-    guided.draw_own_numbers(layout, settings)
+    own.draw(layout, settings, guided.OWN)
     layout.prop(settings, "view_words")

@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from . import choices, guided, limits
+from . import choices, guided, limits, own
 
 NAME = "latent_paint"
 GUIDANCE = {
@@ -53,7 +53,7 @@ def params(settings: MAQUETTE_PG_latent_paint) -> dict[str, Any]:
         "view_words": settings.view_words,
         "feather": settings.feather,
     }
-    return found | guided.own_numbers(settings)
+    return found | own.values(settings, guided.OWN)
 
 
 def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_paint) -> None:
@@ -66,6 +66,6 @@ def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_paint) -> None
 def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_latent_paint) -> None:
     """All else."""
     layout.prop(settings, "texture_size")
-    guided.draw_own_numbers(layout, settings)
+    own.draw(layout, settings, guided.OWN)
     layout.prop(settings, "guidance")
     layout.prop(settings, "view_words")

@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
-from . import choices, limits
+from . import budget, choices, limits, own
 
 NAME = "reconstruct"
 FIELDS = {
@@ -23,14 +23,11 @@ PRESETS = {
     "fast": ("Fast", "A third of the arithmetic of the paper"),
     "paper": ("As Published", "The settings of the paper"),
 }
-BUDGETS = [
-    ("USUAL", "Usual", "As many steps as the field usually takes"),
-    ("SECONDS", "Time", "Optimise for that many seconds"),
-    ("STEPS", "Steps", "Take that many steps: the same steps give the same field"),
-]
+OWN = {"use_preset": "preset"}
+"""switch -> value"""
 
 
-class MAQUETTE_PG_reconstruct(bpy.types.PropertyGroup):
+class MAQUETTE_PG_reconstruct(budget.Budget, bpy.types.PropertyGroup):
     """Settings of the reconstruction, saved with the scene."""
 
     field: EnumProperty(
@@ -38,9 +35,6 @@ class MAQUETTE_PG_reconstruct(bpy.types.PropertyGroup):
         items=choices(NAME, "field", FIELDS),
         default=limits(NAME, "field")["default"],
         description=limits(NAME, "field")["description"],
-    )
-    budget: EnumProperty(
-        name="Budget", items=BUDGETS, default="USUAL", description="How long the field is learnt"
     )
     seconds: FloatProperty(name="Seconds", precision=0, **limits(NAME, "seconds", default=60.0))
     steps: IntProperty(name="Steps", **limits(NAME, "steps", default=2000))
@@ -68,22 +62,17 @@ def params(settings: MAQUETTE_PG_reconstruct) -> dict[str, Any]:
         "bounds": settings.bounds,
         "reduce": settings.reduce,
     }
-    if settings.budget != "USUAL":
-        name = settings.budget.lower()
-        found[name] = getattr(settings, name)
     if settings.field == "grid":
         found["appearance"] = settings.appearance
-    elif settings.use_preset:
-        found["preset"] = settings.preset
-    return found
+    else:
+        found |= own.values(settings, OWN)
+    return found | budget.params(settings)
 
 
 def draw(layout: bpy.types.UILayout, settings: MAQUETTE_PG_reconstruct) -> None:
     """Field, budget, bounds."""
     layout.row().prop(settings, "field", expand=True)
-    layout.row().prop(settings, "budget", expand=True)
-    if settings.budget != "USUAL":
-        layout.prop(settings, settings.budget.lower())
+    budget.draw(layout, settings)
     layout.prop(settings, "bounds")
     if settings.bounds == "forward" and settings.field == "grid":
         layout.label(text="Ahead needs mip-NeRF", icon="ERROR")
@@ -95,8 +84,4 @@ def draw_advanced(layout: bpy.types.UILayout, settings: MAQUETTE_PG_reconstruct)
     """All else."""
     layout.prop(settings, "reduce")
     if settings.field == "mip":
-        row = layout.row(align=True, heading="Preset")
-        row.prop(settings, "use_preset", text="")
-        value = row.row()
-        value.enabled = settings.use_preset
-        value.prop(settings, "preset", text="")
+        own.draw(layout, settings, OWN)

@@ -26,6 +26,7 @@ SCENE_ID = "maquette_scene_id"  # what the field's own scene.json calls it
 SCENE_TOLD = "maquette_scene_told"  # JSON: settings and report of that job
 VERSIONS = "maquette_versions"  # JSON: all fields that the capture has had, see `Version`
 MOMENT = "maquette_moment"  # step of the moment of the field that is shown; absent: as the edit ended
+TRIAL = "maquette_trial"  # the image that is the sheet of the newest trial of an edit
 SHOWS_EDITED = "maquette_shows_edited"  # whether cameras show what the edit made of their photographs
 
 NAME = "maquette_picture"  # path of the picture below FOLDER
@@ -77,6 +78,9 @@ def show_moment(empty: bpy.types.Object, number: int) -> None:
     """Shows a moment of the version by its number; the last one is the field as it ended."""
     found = version(empty)
     moments = found.moments if found is not None else ()
+    if moments and number >= len(moments):
+        empty.maquette.moment = len(moments) - 1  # there is no later one; this comes back here
+        return
     if number >= len(moments) - 1:
         empty.pop(MOMENT, None)
     else:

@@ -2,11 +2,11 @@
 
 import bpy
 
-from . import captures, field_panel, model_menu, props, rows, thumbnails
+from . import captures, field_panel, method_panel, props, rows, thumbnails
 from .methods import instruct_nerf2nerf
 
 COLUMNS = 3  # edited views side by side
-SMALL = 3.4  # side of their pictures, of an icon's usual one
+SMALL = 3.7  # side of their pictures, of an icon's usual one
 
 
 def draw(
@@ -20,25 +20,18 @@ def draw(
     field_panel.capture(layout, context, settings, empty)
     if empty is not None and not empty.get(captures.SCENE):
         rows.sentence(layout, "It has no radiance field yet: reconstruct it, and apply the result.", "INFO")
-    chosen = settings.instruct_nerf2nerf
-    instruct_nerf2nerf.draw(layout, chosen)
-    model_menu.draw(layout, live, settings)
-    layout.prop(settings, "seed")
-    header, body = layout.panel("maquette_edit_advanced", default_closed=True)
-    header.label(text="Advanced")
-    if body is not None:
-        instruct_nerf2nerf.draw_advanced(body, chosen)
-    layout.operator("maquette.edit_scene", text="Try on Three Views", icon="VIEWZOOM").trial = True
-    button = layout.row()
-    button.scale_y = 1.6
-    prompt = chosen.prompt.strip()
-    short = prompt if len(prompt) <= 28 else f"{prompt[:27]}…"
-    text = f"Edit: “{short}”" if prompt else "Edit Scene"
-    button.operator("maquette.edit_scene", text=text, icon="SHADERFX").trial = False
+    method_panel.draw(layout, live, settings, instruct_nerf2nerf)
+    line = layout.row(align=True)
+    line.operator("maquette.edit_scene", text="Try on Three Views", icon="VIEWZOOM").trial = True
+    if empty is not None and empty.get(captures.TRIAL) is not None:
+        line.operator("maquette.trial_show", text="", icon="IMAGE_DATA")
+    text = method_panel.quoted("Edit:", settings.instruct_nerf2nerf.prompt, "Edit Scene")
+    method_panel.button(layout, "maquette.edit_scene", text, "SHADERFX").trial = False
+    rows.running(layout, live)
     if empty is not None and empty.get(captures.SCENE):
         _versions(layout, empty)
-        _views(layout, live, empty)
         field_panel.field(layout, live)
+        _views(layout, live, empty)
 
 
 def _versions(layout: bpy.types.UILayout, empty: bpy.types.Object) -> None:
@@ -56,7 +49,8 @@ def _versions(layout: bpy.types.UILayout, empty: bpy.types.Object) -> None:
         return
     last = len(shown.moments) - 1
     line = layout.row(align=True)
-    line.prop(empty.maquette, "moment", text=f"Moment (0 to {last})", slider=False)
+    line.use_property_split = False
+    line.prop(empty.maquette, "moment", text=f"Moment (0 to {last})")
     line.operator("maquette.before_after", text="", icon="ARROW_LEFTRIGHT")
 
 
@@ -72,6 +66,8 @@ def _views(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live, empty: bpy.
         rows.task(layout, live)
         return
     box = layout.box()
+    box.use_property_split = False
+    box.label(text=f"{len(found)} of {len(things)} views were edited", icon="RENDERLAYERS")
     top = box.row(align=True)
     edited = bool(empty.get(captures.SHOWS_EDITED))
     top.operator("maquette.pictures_choose", text="Photographs", depress=not edited).edited = False
@@ -85,6 +81,6 @@ def _views(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live, empty: bpy.
             icon = thumbnails.icon_of_file(path) if path is not None else 0
             column.template_icon(icon_value=icon, scale=SMALL)
         column.operator("maquette.look_through", text=thing.name).camera = thing.name
-    box.prop(live, "page", text=f"{len(found)} of {len(things)} views: page (1 to {last})")
+    box.prop(live, "page", text=f"Page (1 to {last})")
     box.operator("maquette.capture_export", text="Export Edited...", icon="EXPORT").pictures = "EDITED"
     rows.task(layout, live)

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import captures, props, rows
+from . import captures, method_panel, props, rows
 from .methods import reconstruct
 
 
@@ -15,16 +15,11 @@ def draw(
     """From top to bottom, in the order in which it is used."""
     empty = captures.chosen(context)
     capture(layout, context, settings, empty)
-    reconstruct.draw(layout, settings.reconstruct)
-    layout.prop(settings, "seed")
-    header, body = layout.panel("maquette_reconstruct_advanced", default_closed=True)
-    header.label(text="Advanced")
-    if body is not None:
-        reconstruct.draw_advanced(body, settings.reconstruct)
-    button = layout.row()
-    button.scale_y = 1.6
+    if empty is not None and captures.folder(empty) is None:
+        rows.sentence(layout, "Blender renders the pictures.", "RENDER_STILL")
+    method_panel.draw(layout, live, settings, reconstruct)
     text = f"Reconstruct “{empty.name}”" if empty is not None else "Reconstruct"
-    button.operator("maquette.reconstruct", text=text, icon="OUTLINER_OB_VOLUME")
+    method_panel.button(layout, "maquette.reconstruct", text, "OUTLINER_OB_VOLUME")
     if empty is not None and (empty.get(captures.SCENE) or live.live):
         field(layout, live)
     elif empty is not None and any(_is_learnt(row) for row in live.jobs):
@@ -49,8 +44,6 @@ def capture(
         return
     cameras = captures.cameras(empty)
     layout.label(text=f"{empty.name}: {len(cameras)} cameras", icon="EMPTY_DATA")
-    if captures.folder(empty) is None:
-        rows.sentence(layout, "Blender renders the pictures.", "RENDER_STILL")
 
 
 def field(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:

@@ -10,16 +10,16 @@ from . import (
     edit_panel,
     field_panel,
     front_arrow,
+    method_panel,
     model_menu,
     props,
     rows,
     sculpt_panel,
     thumbnails,
 )
-from .methods import latent_nerf, latent_paint
+from .methods import latent_paint
 
 TAB = front_arrow.TAB
-FINAL = frozenset({"succeeded", "failed", "cancelled"})
 ICONS = {"READY": "LINKED", "OFF": "UNLINKED", "LOST": "ERROR", "REFUSED": "ERROR"}
 STATES = {"succeeded": "CHECKMARK", "failed": "ERROR", "cancelled": "X"}
 CAMERA_SETS = {"RING": "Ring", "DOME": "Dome", "VIEW": "From View"}
@@ -67,7 +67,7 @@ class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
         layout = self.layout
         _connection(layout, live)
         _error(layout, live)
-        layout.row().prop(settings, "mode", expand=True)
+        _modes(layout, settings)
         layout.use_property_split = True
         layout.use_property_decorate = False
         if settings.mode == "PAINT":
@@ -75,14 +75,13 @@ class MAQUETTE_PT_main(_Panel, bpy.types.Panel):
             _paint(layout, context, live, settings)
         elif settings.mode == "SCULPT":
             front_arrow.show()
-            _sculpt(layout, context, live, settings)
+            sculpt_panel.draw(layout, live, settings)
         elif settings.mode == "EDIT":
             edit_panel.draw(layout, context, live, settings)
         else:
             field_panel.draw(layout, context, live, settings)
-        for row in live.jobs:
-            if row.state not in FINAL:
-                rows.running(layout, row)
+        if settings.mode != "EDIT":
+            rows.running(layout, live)
 
 
 class MAQUETTE_PT_results(_Panel, bpy.types.Panel):
@@ -94,7 +93,7 @@ class MAQUETTE_PT_results(_Panel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """One box a job: apply it, or read why it failed."""
         layout, live = self.layout, props.live(context)
-        done = [row for row in live.jobs if row.state in FINAL]
+        done = [row for row in live.jobs if row.state in rows.FINAL]
         if not done:
             rows.sentence(layout, "Results appear here. Nothing of yours is overwritten.")
         for row in done:
@@ -193,48 +192,26 @@ def _target(
         rows.sentence(layout, "It has no UV map; Maquette makes its own.", "INFO")
 
 
+def _modes(layout: bpy.types.UILayout, settings: props.MAQUETTE_PG_scene) -> None:
+    """In two rows: their names are too long for one."""
+    column = layout.column(align=True)
+    for pair in (("PAINT", "SCULPT"), ("RECONSTRUCT", "EDIT")):
+        row = column.row(align=True)
+        for mode in pair:
+            row.prop_enum(settings, "mode", mode)
+
+
 def _paint(
     layout: bpy.types.UILayout,
     context: bpy.types.Context,
     live: props.MAQUETTE_PG_live,
     settings: props.MAQUETTE_PG_scene,
 ) -> None:
-    """Target, prompt, model, button."""
+    """Target, settings, button."""
     _target(layout, context, settings)
-    latent_paint.draw(layout, settings.latent_paint)
-    model_menu.draw(layout, live, settings)
-    layout.prop(settings, "seed")
-    header, body = layout.panel("maquette_advanced", default_closed=True)
-    header.label(text="Advanced")
-    if body is not None:
-        latent_paint.draw_advanced(body, settings.latent_paint)
-    _big_button(layout, "maquette.paint", "Paint", settings.latent_paint.prompt, "BRUSH_DATA")
-
-
-def _sculpt(
-    layout: bpy.types.UILayout,
-    context: bpy.types.Context,
-    live: props.MAQUETTE_PG_live,
-    settings: props.MAQUETTE_PG_scene,
-) -> None:
-    """Sketch, prompt, model, button."""
-    sculpt_panel.draw(layout, context, settings)
-    model_menu.draw(layout, live, settings)
-    layout.prop(settings, "seed")
-    header, body = layout.panel("maquette_sculpt_advanced", default_closed=True)
-    header.label(text="Advanced")
-    if body is not None:
-        latent_nerf.draw_advanced(body, settings.latent_nerf)
-    _big_button(layout, "maquette.sculpt", "Sculpt", settings.latent_nerf.prompt, "SCULPTMODE_HLT")
-
-
-def _big_button(layout: bpy.types.UILayout, operator: str, verb: str, prompt: str, icon: str) -> None:
-    """What it does, and to what."""
-    button = layout.row()
-    button.scale_y = 1.6
-    prompt = prompt.strip()
-    short = prompt if len(prompt) <= 28 else f"{prompt[:27]}…"
-    button.operator(operator, text=f"{verb} “{short}”" if prompt else verb, icon=icon)
+    method_panel.draw(layout, live, settings, latent_paint)
+    text = method_panel.quoted("Paint", settings.latent_paint.prompt, "Paint")
+    method_panel.button(layout, "maquette.paint", text, "BRUSH_DATA")
 
 
 def register() -> None:

@@ -7,6 +7,7 @@ from . import props, thumbnails
 LINE = 36  # characters of a sentence in one row of a sidebar of usual width
 COUNTED = frozenset({"rendering views", "reading pictures", "reading cameras"})
 """stages here whose steps mean something to the artist"""
+FINAL = frozenset({"succeeded", "failed", "cancelled"})
 THUMBNAIL = 9.0  # of an icon's usual side
 
 
@@ -25,7 +26,14 @@ def sentence(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
         line = word
 
 
-def running(layout: bpy.types.UILayout, row: props.MAQUETTE_PG_job) -> None:
+def running(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live) -> None:
+    """The jobs that are not over."""
+    for row in live.jobs:
+        if row.state not in FINAL:
+            _running(layout, row)
+
+
+def _running(layout: bpy.types.UILayout, row: props.MAQUETTE_PG_job) -> None:
     """What it is, what it shows, how far it is, and how to end it."""
     box = layout.box()
     box.label(text=f"{row.label}: {row.prompt}")

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import props, rows, solids
+from . import method_panel, props, rows, solids
 from .methods import latent_nerf
 
 SOLIDS = {
@@ -14,11 +14,13 @@ SOLIDS = {
 }
 
 
-def draw(layout: bpy.types.UILayout, context: bpy.types.Context, settings: props.MAQUETTE_PG_scene) -> None:
-    """The sketch and the settings; model, seed and button are the panel's own."""
+def draw(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live, settings: props.MAQUETTE_PG_scene) -> None:
+    """Sketch, settings, button."""
     _sketch(layout, settings)
     layout.prop(settings, "front")
-    latent_nerf.draw(layout, settings.latent_nerf)
+    method_panel.draw(layout, live, settings, latent_nerf)
+    text = method_panel.quoted("Sculpt", settings.latent_nerf.prompt, "Sculpt")
+    method_panel.button(layout, "maquette.sculpt", text, "SCULPTMODE_HLT")
 
 
 def _sketch(layout: bpy.types.UILayout, settings: props.MAQUETTE_PG_scene) -> None:

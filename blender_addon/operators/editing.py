@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from .. import captures, edited, live_render, pump, steps, tasks
-from ..apply import edited_pictures, field
+from ..apply import edited_pictures, field, trial
 from ..collect import cameras
 from ..methods import instruct_nerf2nerf
 from ..wire import errors
@@ -47,9 +47,33 @@ class MAQUETTE_OT_edit_scene(field_jobs.OfField, bpy.types.Operator):
             seed=settings.seed,
             model=settings.editor,
             empty=empty,
-            prompt=params["prompt"],
+            prompt=f"try “{params['prompt']}”" if self.trial else params["prompt"],
             stage="sending",
         )
+        return DONE
+
+
+class MAQUETTE_OT_trial_show(bpy.types.Operator):
+    """Show the sheet of the newest trial in the image editors, or in a window of its own"""
+
+    bl_idname = "maquette.trial_show"
+    bl_label = "Show Trial"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a trial that was applied."""
+        empty = captures.chosen(context)
+        if empty is None or empty.get(captures.TRIAL) is None:
+            cls.poll_message_set("Try an instruction, and apply the result.")
+            return False
+        return True
+
+    @reports
+    def execute(self, context: bpy.types.Context) -> Answer:
+        """Changes nothing in the file."""
+        image = captures.chosen(context)[captures.TRIAL]
+        if not trial.show(image):
+            trial.show_in_window(image)
         return DONE
 
 
@@ -191,6 +215,7 @@ def _look_again() -> None:
 
 
 CLASSES = (
+    MAQUETTE_OT_trial_show,
     MAQUETTE_OT_edited_views,
     MAQUETTE_OT_pictures_choose,
     MAQUETTE_OT_look_through,

@@ -118,7 +118,7 @@ def _painting(context: bpy.types.Context, job: session.Job, results: Results) ->
 
 def _edit(job: session.Job, results: Results, empty: bpy.types.Object) -> str:
     if "scene.json" not in results:
-        image = trial.show(job.label, bytes(results["try.png"][1]))
+        image = trial.keep(empty, job.label, bytes(results["try.png"][1]))
         return f"The trial is the image '{image.name}'; choose a guidance from it."
     told = bytes(results["scene.json"][1])
     field.keep(empty, job.job_id, told, _recipe(job), str(job.record["prompt"]))

@@ -36,6 +36,7 @@ png = importlib.import_module(f"{MODULE}.png")
 pump = importlib.import_module(f"{MODULE}.pump")
 session = importlib.import_module(f"{MODULE}.session")
 steps = importlib.import_module(f"{MODULE}.steps")
+trial = importlib.import_module(f"{MODULE}.apply.trial")
 targets = importlib.import_module(f"{MODULE}.target")
 thumbnails = importlib.import_module(f"{MODULE}.thumbnails")
 
@@ -298,7 +299,7 @@ def test_the_slider_walks_through_the_moments(empty) -> None:
     assert bpy.ops.maquette.before_after() == {"FINISHED"}
     assert (empty.maquette.moment, captures.moment(empty)) == (2, None)
     empty.maquette.moment = 20
-    assert captures.moment(empty) is None
+    assert (empty.maquette.moment, captures.moment(empty)) == (2, None)
     field.keep(empty, "job-1", b'{"id": "a-scene"}', {})
     with pytest.raises(RuntimeError, match="shows no edit"):
         bpy.ops.maquette.before_after()
@@ -743,6 +744,9 @@ class Layout:
         assert name in owner.bl_rna.properties
         self.shown.append(name)
 
+    def prop_enum(self, owner, name, value):
+        assert value in owner.bl_rna.properties[name].enum_items
+
     def template_icon(self, icon_value, **_):
         self.shown.append("picture")
 
@@ -794,6 +798,19 @@ def test_the_panel_has_what_the_mode_needs(scene, empty, monkeypatch) -> None:
     live.live, live.live_says = True, "Wait for it."
     assert "Wait for it." in drawn().labels
     live.jobs.clear()
+
+
+def test_the_newest_trial_is_found_again_from_the_panel(scene, empty) -> None:
+    scene.maquette.mode = "EDIT"
+    assert "maquette.trial_show" not in drawn().buttons
+    first, second = (trial.keep(empty, "Capture", colour(red)) for red in (10, 20))
+    assert empty[captures.TRIAL] == second
+    assert bytes(second.packed_file.data) == colour(20)
+    assert "maquette.trial_show" in drawn().buttons
+    assert bpy.ops.maquette.trial_show.poll()
+    bpy.data.images.remove(second)
+    assert "maquette.trial_show" not in drawn().buttons
+    assert first.name in bpy.data.images  # an earlier sheet stays in the file
 
 
 def test_the_panel_shows_what_was_edited_a_few_views_at_a_time(scene, empty, tmp_path, monkeypatch) -> None:

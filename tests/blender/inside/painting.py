@@ -336,6 +336,9 @@ class Layout:
     def prop(self, owner, name, **_) -> None:
         assert name in owner.bl_rna.properties, name
 
+    def prop_enum(self, owner, name, value) -> None:
+        assert value in owner.bl_rna.properties[name].enum_items
+
     def prop_search(self, owner, name, collection, key, **_) -> None:
         assert name in owner.bl_rna.properties
         assert key in collection.bl_rna.properties

@@ -292,6 +292,8 @@ def test_an_edit_is_tried_made_scrubbed_and_reverted(empty) -> None:
     bpy.ops.maquette.wait(timeout=LIMIT, apply=True)
     sheet = next(image for image in bpy.data.images if image.name.startswith(f"{empty.name} Trial"))
     assert sheet.packed_file is not None
+    assert empty[captures.TRIAL] == sheet
+    assert live().jobs[0].prompt == "try “make it blue”"
     assert sheet.size[0] > 3 * 3 * 100
     assert empty[captures.SCENE] == first
     settings.budget, settings.steps = "STEPS", 150

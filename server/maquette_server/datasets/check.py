@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ..cameras import conventions
-from . import doubts, pictures, scale
+from . import depths, doubts, pictures, scale
 from .base import DataSet, Floats, Frame
 
 ALIKE = 1e-7  # of the largest coordinate: places closer than this are one
@@ -44,6 +44,7 @@ def examine(dataset: DataSet) -> list[Finding]:
             edges[frame.name] = doubts.edge(picture, frame.mask is not None)
             empty = picture.shape[2] == 4 and not picture[..., 3].any()
             mask = pictures.load_mask(frame)
+            depths.load(frame)
         except UserError as error:
             found.append(Finding(frame.name, "error", error.line()))
             continue

@@ -1,4 +1,7 @@
-"""Pictures with fewer pixels, each the mean of whole old ones; `Lens.divided` has the lens."""
+"""Pictures with fewer pixels, each the mean of whole old ones; `Lens.divided` has the lens.
+
+Depths are picked instead: a mean across an edge lies where nothing is.
+"""
 
 import numpy as np
 from maquette_wire.errors import UserError
@@ -26,3 +29,11 @@ def reduced(picture: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
         mean[..., :3] /= np.maximum(mean[..., 3:], 1e-6)
     result: NDArray[np.uint8] = (mean.clip(0, 1) * 255 + 0.5).astype(np.uint8)
     return result
+
+
+def nearest(depths: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """Depths [H, W] at height x width pixels: each has that of the old pixel in which its centre lies."""
+    rows, columns = depths.shape
+    down = ((np.arange(height) + 0.5) * rows / height).astype(np.intp)
+    across = ((np.arange(width) + 0.5) * columns / width).astype(np.intp)
+    return depths[down[:, None], across[None, :]]

@@ -151,9 +151,12 @@ class ImagesInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class DepthsInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="depths"):
-    """Depth along the viewing axis, f4 [H, W] in world units, one a camera."""
+    """Depths along the viewing axis, in world units, where they are known better than pictures tell them."""
 
-    depths: Annotated[tuple[ArrayRef, ...], msgspec.Meta(max_length=10_000)]
+    depths: Annotated[tuple[ArrayRef | None, ...], msgspec.Meta(max_length=10_000)]
+    """one a camera, or None: f4 [H, W], row 0 at the top, of the picture's shape and any size. Infinite where
+    nothing is, 0 where nothing is known; below 0 is only what a fisheye sees behind it
+    """
 
 
 class MotionVectorsInput(

@@ -33,7 +33,7 @@ def context(
     warnings: list[tuple[str, str]] = options.pop("warnings", [])
     return base.RunContext(
         inputs=inputs,
-        array=_none,
+        array=lambda ref: arrays.from_bytes(ref.dtype, ref.shape, (store / ref.digest).read_bytes()),
         file=lambda ref: (store / ref.digest).read_bytes(),
         path=lambda ref: store / ref.digest,
         keep=lambda data: _kept(store, data),
@@ -58,15 +58,16 @@ def _no_model(kind: str) -> Any:
     raise UserError("model.not_found", f"No model of the kind {kind} was chosen.")
 
 
-def _none(wanted: Any) -> Any:
-    raise AssertionError(f"nobody asks for {wanted}")
-
-
 def reconstruct(folder: Path, store: Path, **options: Any) -> base.RunContext:
     """The job that `maquette reconstruct FOLDER` makes."""
     blobs: dict[str, bytes] = {}
-    cameras, images = captures.data_set(opening.read(folder), blobs)
-    return context(store, "reconstruct", {"cameras": cameras, "images": images}, blobs, **options)
+    dataset = opening.read(folder)
+    cameras, images = captures.data_set(dataset, blobs)
+    inputs = {"cameras": cameras, "images": images}
+    depths = captures.depths(dataset, blobs)
+    if depths is not None:
+        inputs["depths"] = depths
+    return context(store, "reconstruct", inputs, blobs, **options)
 
 
 def of_scene(

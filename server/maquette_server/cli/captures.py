@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..datasets.base import DataSet
 
 MOST_BYTES = 4 << 30  # of all files of one job
+LONGEST_DEPTH = 1024  # pixels of the long side of depths: views are edited at less
 Blobs = dict[str, bytes]
 
 
@@ -58,6 +59,24 @@ def data_set(dataset: "DataSet", blobs: Blobs) -> tuple[messages.Input, messages
     return cameras, messages.ImagesInput(images=images, masks=masks)
 
 
+def depths(dataset: "DataSet", blobs: Blobs) -> messages.DepthsInput | None:
+    """What the frames have as depths, as fine as it is of use; None where none has any. Raises UserError
+    `dataset.picture`, `image.bad`.
+    """
+    from ..datasets import depths as loading
+    from ..datasets import reducing
+
+    found: list[arrays.ArrayRef | None] = []
+    for frame in dataset.frames:
+        given = loading.load(frame)
+        if given is not None:
+            rows, columns = given.shape
+            factor = min(1.0, LONGEST_DEPTH / max(rows, columns))
+            given = reducing.nearest(given, max(1, round(columns * factor)), max(1, round(rows * factor)))
+        found.append(None if given is None else _array(given, blobs))
+    return messages.DepthsInput(depths=tuple(found)) if any(one is not None for one in found) else None
+
+
 def scene(
     folder: Path, blobs: Blobs, pictures: bool, moment: int | None = None, beginning: bool = False
 ) -> messages.SceneInput:
@@ -73,7 +92,7 @@ def scene(
     for path, place in found.places.items():
         if path.startswith(("moments/", "edited/")) and path != first:
             continue
-        if pictures or not path.startswith(("images/", "masks/")):
+        if pictures or not path.startswith(("images/", "masks/", "depths/")):
             kept = _kept(place, f"'{path}' of the scene", "scene.bad", blobs)
             files.append(messages.SceneFile(path=path, file=kept))
     return messages.SceneInput(files=tuple(files))
@@ -100,13 +119,7 @@ def cameras(stops: "list[paths.Stop]") -> messages.CamerasInput:
 
 def _kept(place: Path, what: str, code: str, blobs: Blobs) -> messages.BlobRef:
     try:
-        size = place.stat().st_size
-        if size + sum(map(len, blobs.values())) > MOST_BYTES:
-            raise UserError(
-                code,
-                f"The files come to more than {MOST_BYTES >> 30} GiB.",
-                hint="Use fewer or smaller pictures.",
-            )
+        _check_room(place.stat().st_size, code, blobs)
         data = place.read_bytes()
     except OSError as error:
         why = error.strerror or str(error)
@@ -114,6 +127,23 @@ def _kept(place: Path, what: str, code: str, blobs: Blobs) -> messages.BlobRef:
     digest = arrays.digest_of(data)
     blobs[digest] = data
     return messages.BlobRef(digest=digest, size=len(data))
+
+
+def _array(values: Any, blobs: Blobs) -> arrays.ArrayRef:
+    dtype, shape, data = arrays.to_bytes(values)
+    _check_room(len(data), "dataset.picture", blobs)
+    digest = arrays.digest_of(data)
+    blobs[digest] = data
+    return arrays.ArrayRef(dtype=dtype, shape=shape, digest=digest)
+
+
+def _check_room(size: int, code: str, blobs: Blobs) -> None:
+    if size + sum(map(len, blobs.values())) > MOST_BYTES:
+        raise UserError(
+            code,
+            f"The files come to more than {MOST_BYTES >> 30} GiB.",
+            hint="Use fewer or smaller pictures.",
+        )
 
 
 def _matrix(values: Any) -> messages.Matrix:

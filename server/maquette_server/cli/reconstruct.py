@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from maquette_wire import messages
 
 from . import endings, launch
 
@@ -64,7 +65,10 @@ def reconstruct(
 
     found = opening.read(dataset)
     blobs: captures.Blobs = {}
-    inputs = captures.data_set(found, blobs)
+    inputs: tuple[messages.Input, ...] = captures.data_set(found, blobs)
+    depths = captures.depths(found, blobs)
+    if depths is not None:
+        inputs = (*inputs, depths)
     params = {
         "field": field.value,
         "preset": None if preset is None else preset.value,

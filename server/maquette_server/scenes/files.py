@@ -29,7 +29,7 @@ class SceneFiles:
         wanted = ["scene.json", "cameras.json"]
         wanted += [str(path.relative_to(folder)) for path in sorted((folder / "checkpoints").glob("*/*"))]
         wanted += [str(path.relative_to(folder)) for path in sorted((folder / "moments").glob("*/*"))]
-        for sub in ("images", "masks", "edited"):
+        for sub in ("images", "masks", "depths", "edited"):
             wanted += [str(path.relative_to(folder)) for path in sorted((folder / sub).glob("*"))]
         found = {Path(path).as_posix(): folder / path for path in wanted}
         shown = {path: place for path, place in found.items() if not place.name.startswith(".")}

@@ -3,6 +3,7 @@
 scene.json     what kind of field, where it lies, all that is needed to build it
 cameras.json   the cameras it was made from, each with its picture
 images/ masks/ the pictures, as they came
+depths/        what is known of their depths: float EXR along the axis, infinite: nothing there, 0: not known
 checkpoints/<step>/field.safetensors    weights; the newest readable one counts
 edited/        of an edited scene: what its pictures have become, by the same names
 moments/<step>/{field.safetensors, view.png}    of an edited scene: results on the way
@@ -69,6 +70,7 @@ class CameraRecord(_Struct, frozen=True, kw_only=True):
     id: Annotated[int, msgspec.Meta(ge=0)]
     image: str | None = None
     mask: str | None = None
+    depth: str | None = None
     w: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
     h: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
     fl_x: float

@@ -56,6 +56,6 @@ METHOD = base.Method(
     name="reconstruct",
     params=ReconstructParams,
     needs=frozenset({"cameras", "images"}),
-    optional=frozenset(),
+    optional=frozenset({"depths"}),
     gives=frozenset({"scene", "images", "figures"}),
 )

@@ -70,8 +70,15 @@ def scene(
         step=step,
     )
     names, masks = named(dataset.frames), named(dataset.frames, masks=True)
+    depths = [f"depths/{PurePosixPath(name).stem}.exr" for name in names]
     rows = tuple(
-        camera_record(number, frame, names[number], masks[number] if frame.mask is not None else None)
+        camera_record(
+            number,
+            frame,
+            names[number],
+            masks[number] if frame.mask is not None else None,
+            depths[number] if frame.depth is not None else None,
+        )
         for number, frame in enumerate(dataset.frames)
     )
     items = [
@@ -80,21 +87,26 @@ def scene(
     ]
     weights = {**earlier, step: learner.weights()}
     items += [base.Item("scene", folder.checkpoint_path(at), data) for at, data in weights.items()]
-    for frame, name, mask in zip(dataset.frames, names, masks, strict=True):
+    for frame, name, mask, depth in zip(dataset.frames, names, masks, depths, strict=True):
         if frame.image.is_file():
             items.append(base.Item("scene", name, frame.image))
         if frame.mask is not None:
             items.append(base.Item("scene", mask, frame.mask))
+        if frame.depth is not None:
+            items.append(base.Item("scene", depth, frame.depth))
     return items
 
 
-def camera_record(number: int, frame: Frame, image: str, mask: str | None) -> folder.CameraRecord:
+def camera_record(
+    number: int, frame: Frame, image: str, mask: str | None, depth: str | None
+) -> folder.CameraRecord:
     """A frame as a row of cameras.json."""
     lens = frame.lens
     return folder.CameraRecord(
         id=number,
         image=image,
         mask=mask,
+        depth=depth,
         w=lens.width,
         h=lens.height,
         fl_x=lens.focal_x,

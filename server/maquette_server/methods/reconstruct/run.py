@@ -6,7 +6,7 @@ from ...datasets import doubts
 from ...rendering.posed import Posed
 from ...training import budget as budgets
 from ...training import loop
-from .. import base, scene_input
+from .. import base, depth_input, scene_input
 from . import ReconstructParams, learners, learning, outputs
 from . import space as spaces
 
@@ -21,6 +21,7 @@ def run(ctx: base.RunContext) -> base.Run:
     ctx.timer.stage("load")
     yield learning.LOADING
     dataset = scene_input.data_set(ctx)
+    dataset = yield from base.telling(depth_input.kept(ctx, dataset), learning.LOADING)
     captured = yield from learning.capture(dataset, params.reduce)
     for sentence in learning.doubts_of(captured):
         ctx.warn(doubts.CODE, sentence)
@@ -64,6 +65,7 @@ def run(ctx: base.RunContext) -> base.Run:
         "optimisation_seconds": round(budget.spent, 3),
         "loss": dict(learner.losses()),
         "training_pictures": len(captured.frames),
+        "pictures_with_depth": sum(frame.depth is not None for frame in captured.frames),
         "bounds": space.bounds,
         **learner.figures(),
     }

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..datasets import base as datasets
 from ..datasets import pictures, reducing
+from ..media import exr
 from ..rendering.posed import Posed
 from ..scenes import folder, runtime
 from ..scenes.files import SceneFiles
@@ -48,3 +49,15 @@ def load(files: SceneFiles, record: folder.CameraRecord, reduce: int) -> Photogr
     return Photograph(
         picture, Posed(camera.world_from_camera, frame.lens.divided(reduce), camera.time), known
     )
+
+
+def depths(
+    files: SceneFiles, record: folder.CameraRecord, width: int, height: int
+) -> NDArray[np.float32] | None:
+    """What came with the picture of a camera, [height, width] along the viewing axis: infinite where nothing
+    is, 0 where nothing is known. None where nothing came. Raises UserError `scene.bad`, `image.bad`.
+    """
+    if record.depth is None:
+        return None
+    whole = exr.read(files.read(record.depth), name=f"'{record.depth}'")
+    return reducing.nearest(whole, width, height)

@@ -63,8 +63,8 @@ def scene(
     for one in moments:
         items.append(base.Item("scene", folder.moment_path(one.step), one.weights))
         items.append(base.Item("scene", folder.moment_path(one.step, "view.png"), one.view))
-    for path in [*source.files.below("images"), *source.files.below("masks")]:
-        items.append(base.Item("scene", path, source.files.place(path)))
+    for kind in ("images", "masks", "depths"):
+        items += [base.Item("scene", path, source.files.place(path)) for path in source.files.below(kind)]
     for view, place in sorted(edited.items()):
         items.append(base.Item("scene", edited_path(source.records[view]), place))
     return items

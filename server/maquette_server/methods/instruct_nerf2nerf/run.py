@@ -89,6 +89,7 @@ def run(ctx: base.RunContext) -> base.Run:
         "seconds_of_editing": round(pace.editing, 3),
         "network_calls": task.calls,
         "views": len(views),
+        "views_with_depth": views.with_depth,
         "edited_views": len(task.files),
         "loss": dict(learner.losses()),
         "moments": [one.step for one in taken.kept],

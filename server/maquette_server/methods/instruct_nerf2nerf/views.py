@@ -15,6 +15,7 @@ from ...rendering.grid_render import GridScene
 from ...rendering.posed import Posed
 from ...scenes import runtime
 from ...training.pixels import Picture
+from .. import scene_pictures
 from .source import Source
 
 _LEAST_ALPHA = 0.05  # of a pixel that has a colour of its own
@@ -51,6 +52,11 @@ class Views:
 
     def __len__(self) -> int:
         return len(self.cameras)
+
+    @property
+    def with_depth(self) -> int:
+        """How many have depths that came with their pictures."""
+        return sum(one.depth is not None for one in self._source.records)
 
     def original(self, view: int) -> Tensor:
         """The un-edited picture, [3, H, W]."""
@@ -120,7 +126,7 @@ class Views:
     def compare(self, field: GridScene) -> Generator[None, None, None]:
         """Finds where edited views left alone what others changed; pauses.
 
-        field: whose depths say where points lie; the un-edited one.
+        field: whose depths say where points lie, where none came with a picture; the un-edited one.
         """
         told = {}
         for view in sorted(self.edited):
@@ -156,7 +162,7 @@ class Views:
     def see(self, field: GridScene, views: Sequence[int]) -> Generator[None, None, None]:
         """Looks at the shape of views, and at what the edited ones show by now; pauses.
 
-        field: whose depths say where points lie; the un-edited one.
+        field: whose depths say where points lie, where none came with a picture; the un-edited one.
         """
         for view in views:
             self._shape(field, view)
@@ -195,10 +201,18 @@ class Views:
 
     def _shape(self, field: GridScene, view: int) -> warp.View:
         if view not in self._shapes:
-            record, camera = self._source.scene.record, self.cameras[view]
-            frame = runtime.look(_quick(field), camera, record.near, record.far)
-            self._shapes[view] = warp.View(camera, frame.depths)
+            self._shapes[view] = warp.View(self.cameras[view], self._depths(field, view))
         return self._shapes[view]
+
+    def _depths(self, field: GridScene, view: int) -> NDArray[np.float32]:
+        """Those that came with the picture, which are exact where Blender rendered them; else the field's."""
+        source, camera = self._source, self.cameras[view]
+        lens, record = camera.lens, source.scene.record
+        came = scene_pictures.depths(source.files, source.records[view], lens.width, lens.height)
+        if came is not None and came.all():
+            return came
+        found = runtime.look(_quick(field), camera, record.near, record.far).depths
+        return found if came is None else np.where(came == 0, found, came)
 
 
 def _quick(field: GridScene) -> GridScene:

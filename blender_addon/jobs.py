@@ -97,6 +97,8 @@ class Package:
     blobs: Mapping[str, Any]  # bytes, or what reads them when they are sent
     record: records.Record
     """what is remembered of the job besides what was known before"""
+    notes: tuple[str, ...] = ()
+    """what should be known of it, in sentences"""
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,7 @@ class Session:
 
         def send(link: link.Link, package: Package) -> None:
             job.record = {**job.record, **package.record}
+            job.warnings += package.notes
             link.submit(
                 method,
                 package.inputs,

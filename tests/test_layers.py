@@ -72,6 +72,7 @@ ADDON: dict[str, set[str]] = {
     "axes": {"wire"},
     "steps": set(),
     "png": {"steps", "wire"},
+    "exr": set(),
     "camera_models": {"wire"},
     "camera_sets": {"camera_models"},
     "view_frames": {"camera_models"},
@@ -110,7 +111,7 @@ ADDON: dict[str, set[str]] = {
     "thumbnails": {"axes"},
     "collect": {
         *("target", "materials", "axes", "png", "steps", "wire", "solids"),
-        *("captures", "camera_models", "transforms", "export_folder", "edited"),
+        *("captures", "camera_models", "transforms", "export_folder", "edited", "exr"),
     },
     "unchanged": {"target", "steps"},
     "apply": {
@@ -156,6 +157,7 @@ ADDON: dict[str, set[str]] = {
 ADDON_WITHOUT_BPY = {
     "axes",
     "png",
+    "exr",
     "camera_models",
     "camera_sets",
     "view_frames",

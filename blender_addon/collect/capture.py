@@ -1,4 +1,5 @@
-"""A capture as inputs of a job: its cameras, and their pictures as they came or as Blender renders them.
+"""A capture as inputs of a job: its cameras, and their pictures as they came or as Blender renders them, then
+with depths.
 
 All is in the coordinates of the capture. Things are found again by name in each step, as undo may replace
 them in between; a step is a picture, and what it takes in all is `Plan.size`.
@@ -12,13 +13,15 @@ from typing import Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import axes, captures, steps, transforms
 from ..wire import errors, messages
-from . import cameras, inputs, views
+from . import cameras, depths, inputs, views
 
 OPENCV = ("k1", "k2", "k3", "k4", "p1", "p2")
 FISHEYE = ("k1", "k2", "k3", "k4")
+NO_DEPTHS = "The render engine says nothing of depth, so edits go by the depths of the field."
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,25 +67,33 @@ def input_steps(given: Plan) -> steps.Steps[inputs.Inputs]:
     `target.bad`, `output.unusable`.
     """
     made = inputs.Inputs()
-    frames, images, masks = [], [], []
+    frames, images, masks, ranges = [], [], [], []
     with tempfile.TemporaryDirectory(prefix="maquette-views-") as folder:
         for number, shot in enumerate(given.shots):
             if shot.photograph is None:
                 path = Path(folder) / f"{number:05}.png"
-                frame = yield from _rendered(given, shot, path)
+                frame, found = yield from _rendered(given, shot, path)
                 picture = yield from _quietly(made.file(path.read_bytes()))
                 mask = None
+                depth = None if found is None else (yield from _quietly(made.array(found)))
             else:
                 frame = shot.frame
                 picture = yield from _quietly(_noted(made, shot.photograph))
                 mask = None if shot.mask is None else (yield from _quietly(_noted(made, shot.mask)))
+                depth = None
             frames.append(frame)
             images.append(picture)
             masks.append(mask)
+            ranges.append(depth)
             yield 1
     made.inputs.append(cameras_input(given, frames))
     beside = tuple(masks) if any(mask is not None for mask in masks) else ()
     made.inputs.append(messages.ImagesInput(images=tuple(images), masks=beside))
+    known = sum(depth is not None for depth in ranges)
+    if known:
+        made.inputs.append(messages.DepthsInput(depths=tuple(ranges)))
+    if known < given.rendered:
+        made.notes.append(NO_DEPTHS)
     return made
 
 
@@ -152,14 +163,21 @@ def thing_of(name: str) -> bpy.types.Object:
     return found
 
 
-def _rendered(given: Plan, shot: Shot, path: Path) -> steps.Steps[transforms.Frame]:
-    """Renders one picture; the frame has the pose that the camera has meanwhile, and no distortion."""
+def _rendered(
+    given: Plan, shot: Shot, path: Path
+) -> steps.Steps[tuple[transforms.Frame, NDArray[np.float32] | None]]:
+    """Renders one picture; the frame has the pose that the camera has meanwhile, and no distortion. Depths
+    are in the units of the capture; None where there are none.
+    """
     scene = yield from when_free(given.scene)
     empty, thing = thing_of(given.empty), thing_of(shot.camera)
     (now,) = cameras.read(bpy.context, empty, [thing]).views
     lens = transforms.Lens(now.frame.lens.pinhole)
-    views.render(scene, thing, lens.pinhole, path)
-    return transforms.Frame(shot.frame.name, now.frame.world_from_camera, lens, shot.frame.split)
+    unit = np.linalg.norm(captures.scene_from_blender(empty)[:3, 0])  # Blender's, in those of the capture
+    found = depths.render(scene, thing, lens.pinhole, path)
+    if found is not None:
+        found = depths.reduced(found) * np.float32(unit)
+    return transforms.Frame(shot.frame.name, now.frame.world_from_camera, lens, shot.frame.split), found
 
 
 def _noted(made: inputs.Inputs, path: Path) -> steps.Steps[messages.BlobRef]:

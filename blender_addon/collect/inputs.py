@@ -34,6 +34,8 @@ class Inputs:
 
     inputs: list[messages.Input] = field(default_factory=list)
     blobs: dict[str, memoryview | OnDisk] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """what should be known of them, in sentences"""
 
     def array(self, values: NDArray[Any]) -> steps.Steps[arrays.ArrayRef]:
         """Keeps the array and returns its reference."""

@@ -4,7 +4,7 @@ sRGB without any look, transparent where nothing is, PNG with 8 bits and straigh
 and put back within one step, so that between two pictures it is as the artist has it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +12,13 @@ from typing import Any
 
 import bpy
 
-from .. import camera_models, export_folder, steps, transforms
+from .. import camera_models, export_folder, exr, steps, transforms
 from ..wire import errors
 from .cameras import DataSet, View
 
 LEAST = 4  # pixels, Blender's own limit
+Setting = tuple[Any, str, Any]
+"""owner, name, value"""
 
 
 def export_steps(
@@ -75,11 +77,17 @@ def set_up(
         raise errors.UserError(
             "cameras.bad", f"'{camera.name}' makes pictures of {pinhole.w} x {pinhole.h} pixels."
         )
-    wanted = [
-        (owner, name, value)
-        for owner, name, value in _settings(scene, camera, pinhole, path)
-        if hasattr(owner, name)
-    ]
+    with changed(_settings(scene, camera, pinhole, path)):
+        yield
+
+
+@contextmanager
+def changed(settings: Iterable[Setting]) -> Iterator[None]:
+    """Settings as wanted, in this order, those that this Blender has; afterwards they are as they were.
+
+    Raises UserError `cameras.bad`.
+    """
+    wanted = [(owner, name, value) for owner, name, value in settings if hasattr(owner, name)]
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in wanted]
     with ExitStack() as back:  # it goes on when one of them fails, and takes the last of them first
         for owner, name, value in reversed(before):
@@ -101,12 +109,17 @@ def render(
 ) -> None:
     """Renders one picture of the scene into a PNG file. Raises UserError `cameras.bad`, `output.unusable`."""
     with set_up(scene, camera, pinhole, path):
-        try:
-            bpy.ops.render.render("EXEC_DEFAULT", write_still=True, scene=scene.name)
-        except RuntimeError as error:
-            raise errors.UserError(
-                "cameras.bad", f"'{camera.name}' could not be rendered: {str(error).strip()}"
-            ) from error
+        picture(scene, camera, path)
+
+
+def picture(scene: bpy.types.Scene, camera: bpy.types.Object, path: Path) -> None:
+    """Renders the scene as it is set up. Raises UserError `cameras.bad`, `output.unusable`."""
+    try:
+        bpy.ops.render.render("EXEC_DEFAULT", write_still=True, scene=scene.name)
+    except RuntimeError as error:
+        raise errors.UserError(
+            "cameras.bad", f"'{camera.name}' could not be rendered: {str(error).strip()}"
+        ) from error
     if not path.is_file():
         raise errors.UserError(
             "output.unusable",
@@ -117,8 +130,8 @@ def render(
 
 def _settings(
     scene: bpy.types.Scene, camera: bpy.types.Object, pinhole: camera_models.Pinhole, path: Path
-) -> Iterator[tuple[Any, str, Any]]:
-    """Owner, name and value of what is set, in an order in which it can be set and put back: what decides
+) -> Iterator[Setting]:
+    """What is set, in an order in which it can be set and put back: what decides
     which values others may have comes first.
     """
     render, image, view = scene.render, scene.render.image_settings, scene.view_settings
@@ -128,6 +141,8 @@ def _settings(
     yield image, "color_mode", "RGBA"
     yield image, "color_depth", "8"
     yield image, "color_management", "FOLLOW_SCENE"
+    yield image, "exr_codec", exr.CODEC  # of the passes, and here as not each goes with each depth of colour
+    yield image, "use_exr_interleave", True  # from Blender 5.0 on: one part, as before it
     yield scene.display_settings, "display_device", "sRGB"
     yield view, "view_transform", "Standard"
     yield view, "look", "None"

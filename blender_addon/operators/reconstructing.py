@@ -190,7 +190,7 @@ class MAQUETTE_OT_live_render(bpy.types.Operator):
 
 def _learning(plan: capture.Plan) -> steps.Steps[jobs.Package]:
     given = yield from capture.input_steps(plan)
-    return jobs.Package(tuple(given.inputs), given.blobs, {})
+    return jobs.Package(tuple(given.inputs), given.blobs, {}, tuple(given.notes))
 
 
 def _still(scene: messages.SceneInput, given: messages.CamerasInput) -> steps.Steps[jobs.Package]:

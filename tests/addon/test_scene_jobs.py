@@ -122,6 +122,15 @@ def test_pictures_that_are_counted_are_shown_by_their_stage(bench: Any) -> None:
     assert not bench.session.is_read(job)
 
 
+def test_what_should_be_known_of_the_pictures_is_told_with_the_job(bench: Any) -> None:
+    def work() -> steps.Steps[jobs.Package]:
+        yield 1
+        return jobs.Package((), {}, {}, ("Nothing is known of depth.",))
+
+    job = accepted(bench, "reconstruct", work())
+    assert job.warnings == ["Nothing is known of depth."]
+
+
 def test_work_that_is_cancelled_takes_back_what_it_began(bench: Any) -> None:
     told = []
 

@@ -80,12 +80,13 @@ def test_views_of_a_camera_set_are_rendered_and_sent_where_the_capture_has_them(
     plan = collected.plan(bpy.context, empty)
     assert (plan.rendered, plan.size) == (3, 3)
     given = steps.at_once(collected.input_steps(plan))
-    cameras, images = given.inputs
+    cameras, images, depths = given.inputs
     for camera, pose in zip(cameras.cameras, own, strict=True):
         np.testing.assert_allclose(camera.world_from_camera, pose, atol=1e-5)
         assert (camera.width, camera.height, camera.model, camera.split) == (16, 12, "pinhole", "train")
     assert (cameras.name, cameras.up, cameras.background) == (empty.name, (0, 0, 1), "white")
     assert images.masks == ()
+    assert [one.shape for one in depths.depths] == [(12, 16)] * 3
     for image in images.images:
         assert png.size(bytes(given.blobs[image.digest])) == (16, 12)
     assert not {image.name for image in bpy.data.images} - {"Render Result"}

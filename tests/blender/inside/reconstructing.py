@@ -94,6 +94,11 @@ def box():
     return thing
 
 
+def figures():
+    """What the newest job has in its report."""
+    return list(pump.running().jobs.values())[-1].report["figures"]
+
+
 @pytest.fixture(scope="module")
 def learnt(server):
     """The box, and the Empty of a capture of it that has been reconstructed."""
@@ -108,6 +113,7 @@ def learnt(server):
     assert (row.state, row.stage, row.total) == ("sending", "rendering views", COUNT)
     bpy.ops.maquette.wait(timeout=LIMIT, apply=False)
     assert captures.SCENE not in empty  # nothing is applied without being told
+    assert figures()["pictures_with_depth"] == COUNT
     bpy.ops.ed.undo_push(message="before")
     assert bpy.ops.maquette.result_apply() == {"FINISHED"}
     bpy.ops.ed.undo_push(message="Apply Maquette Result")
@@ -299,6 +305,7 @@ def test_an_edit_is_tried_made_scrubbed_and_reverted(empty) -> None:
     settings.budget, settings.steps = "STEPS", 150
     assert bpy.ops.maquette.edit_scene() == {"FINISHED"}
     bpy.ops.maquette.wait(timeout=LIMIT, apply=False)
+    assert figures()["views_with_depth"] == COUNT
     assert empty[captures.SCENE] == first  # nothing is applied without being told
     bpy.ops.ed.undo_push(message="before")
     assert bpy.ops.maquette.result_apply() == {"FINISHED"}

@@ -57,6 +57,7 @@ PARTS: list[Part] = [
     editing.precision,
     editing.pictures,
     editing.whole,
+    editing.tiers,
     sculpting.step,
     sculpting.whole,
 ]

@@ -1,9 +1,12 @@
-"""Editing on a GPU: the embedded editor against the CPU's, pictures against the bare network, and a
-whole job of four passes over the views of a ball, reconstructed before.
+"""Editing on a GPU: the embedded editor against the CPU's, pictures against the bare network, a whole job of
+four passes over the views of a ball, reconstructed before, and such jobs with less memory.
 """
 
+import contextlib
 import json
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from maquette_server.cameras.pinhole import look_at
 from maquette_server.guidance import loading
 from maquette_server.guidance.instruct_edit import InstructionEditor, Strength
 from maquette_server.media import png
+from maquette_server.worker import device_memory
 
 from benchmarks import commands, edit_picture, frame
 from benchmarks.cuda.diffusion import Bench, compare, random_model
@@ -24,6 +28,8 @@ BATCH, CALLS = 5, 20
 VIEWS, STEPS = 60, 1000
 REHEARSED_VIEWS, REHEARSED_STEPS = 3, 4
 RECONSTRUCTION = 300  # steps
+CAPS = (16, 12, 10)  # GiB of memory
+TIER_VIEWS = 10
 PROMPT = "make it blue"
 
 
@@ -101,6 +107,45 @@ def whole(bench: Bench) -> list[frame.Figure]:
         frame.Figure("whole edit, start to end", ran.seconds, "s"),
         frame.Figure("whole edit, peak memory", ran.report["memory"]["peak_device_mb"] / 1000, "GB"),
     ]
+
+
+def tiers(bench: Bench) -> list[frame.Figure]:
+    """Peak memory of an edit with random weights on a card with so much memory, and the tier that it took."""
+    sizes = bench.sizes
+    side = sizes.unet["sample_size"] * 8 if sizes.cuda else 32
+    found = []
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        _ball(folder / "capture", TIER_VIEWS if sizes.cuda else REHEARSED_VIEWS, side)
+        model = random_model(folder / "model", sizes, editor=True)
+        device = ("--device", sizes.device)
+        commands.ran(folder / "scene", "reconstruct", folder / "capture", "--steps", 2, *device)
+        words = ("edit", folder / "scene", "--prompt", PROMPT, "--model", model, "--lpips", "off")
+        for gib in CAPS if sizes.cuda else CAPS[-1:]:
+            with _capped(gib):
+                ran = commands.ran(folder / f"edited-{gib}", *words, "--steps", 8, "--calls", 2, *device)
+            told = ran.report["figures"]
+            stepped = [one["sentence"] for one in ran.report["warnings"] if one["code"] == "memory.tier"]
+            found.append(
+                frame.Figure(
+                    f"edit under {gib} GiB, peak memory",
+                    ran.report["memory"]["peak_device_mb"] / 1024,
+                    "GiB",
+                    goal=gib if sizes.cuda else None,
+                    note=" ".join([f"tier {told['tier']}, {told['at_once']} views at once.", *stepped]),
+                )
+            )
+    return found
+
+
+@contextlib.contextmanager
+def _capped(gib: int) -> Iterator[None]:
+    """Commands take so much of the device's memory at most."""
+    os.environ[device_memory.VARIABLE] = str(gib)
+    try:
+        yield
+    finally:
+        del os.environ[device_memory.VARIABLE]
 
 
 def _ball(folder: Path, count: int, side: int) -> None:

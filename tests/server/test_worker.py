@@ -2,6 +2,7 @@
 
 import itertools
 import time
+import types
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from maquette_server.engine import attempts
 from maquette_server.engine import worker_messages as wire
 from maquette_server.methods import base
-from maquette_server.worker import attempt, faults, models, outputs, states, timing
+from maquette_server.worker import attempt, device_memory, faults, models, outputs, states, timing
 from maquette_wire import messages
 from maquette_wire.errors import UserError
 
@@ -155,3 +156,32 @@ def test_what_a_job_was_given_is_named_and_not_written_again(tmp_path: Path) -> 
     written = outputs.Outputs(tmp_path / "out", given.parent).write(base.Item("scene", "images/a.png", given))
     assert (written.file, written.digest, written.size) == ("", given.name, 9)
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(("text", "gib"), [("", None), (" 12 ", 12.0), ("0.5", 0.5)])
+def test_the_memory_of_a_device_is_limited_by_the_environment(monkeypatch, text, gib) -> None:
+    monkeypatch.setenv(device_memory.VARIABLE, text)
+    assert device_memory.wished() == gib
+    device_memory.limit("cpu")  # whose memory nobody limits
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "0", "nan", "inf"])
+def test_what_is_no_size_of_memory_is_refused(monkeypatch, text) -> None:
+    monkeypatch.setenv(device_memory.VARIABLE, text)
+    with pytest.raises(UserError, match="no size in GiB"):
+        device_memory.limit("cuda:0")
+
+
+def test_torch_is_held_to_the_limit_and_never_above_all_there_is(monkeypatch) -> None:
+    import torch
+
+    given: list[float] = []
+    card = types.SimpleNamespace(total_memory=24 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda share, device: given.append(share)
+    )
+    for text in ("12", "48"):
+        monkeypatch.setenv(device_memory.VARIABLE, text)
+        device_memory.limit("cuda:0")
+    assert given == [0.5, 1.0]

@@ -18,7 +18,7 @@ from maquette_wire.errors import UserError
 from ..engine import admission, attempts, blobs
 from ..engine import worker_messages as wire
 from ..methods import base
-from . import faults, states, timing
+from . import device_memory, faults, states, timing
 from . import models as loaded_models
 from . import outputs as output_files
 
@@ -89,6 +89,7 @@ class Attempt:
         self._send(wire.Started(**self._who(), step=self._step, device=self._device))
         if self._device.startswith("cuda"):  # a render needs the room that an editor takes
             self._models.keep(self.request.models)
+            device_memory.limit(self._device)
         self._reset_device_peak()
         self._clock.run()
         generator = self._generator(state)

@@ -162,22 +162,29 @@ def newest_step(job_folder: Path) -> int:
 
 
 def remove_old_checkpoints(job_folder: Path) -> None:
-    """Keeps the newest two of all attempts, and of the files that were kept before those what they name."""
+    """Keeps the newest two of all attempts; with the others go the kept files that only they named. What no
+    checkpoint has named, the method may hold for its result.
+    """
     found = checkpoints(job_folder)
-    for folder in found[KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
+    if len(found) <= KEPT:
+        return
     try:
-        named = {
-            name for folder in found[:KEPT] for name in _DIGEST.findall((folder / VALUES).read_text("utf-8"))
-        }
+        dropped = set().union(*map(_named, found[KEPT:])).difference(*map(_named, found[:KEPT]))
         since = min((folder / VALUES).stat().st_mtime for folder in found[:KEPT])
     except (OSError, ValueError):
-        return  # none, or one that cannot be read: nobody knows what is of use
-    for _, folder in numbered(job_folder, _ATTEMPT):
-        for place in (folder / KEEP).glob("*"):
+        dropped, since = set(), 0.0  # one cannot be read, so nobody knows what is of no use
+    for folder in found[KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in dropped:
+        for _, folder in numbered(job_folder, _ATTEMPT):
             with contextlib.suppress(OSError):
-                if place.name not in named and place.stat().st_mtime < since:
-                    place.unlink()
+                if (folder / KEEP / name).stat().st_mtime < since:
+                    (folder / KEEP / name).unlink()
+
+
+def _named(checkpoint: Path) -> set[str]:
+    """Digests in the values of a checkpoint. Raises OSError, ValueError."""
+    return set(_DIGEST.findall((checkpoint / VALUES).read_text("utf-8")))
 
 
 def remove_checkpoints(job_folder: Path) -> None:

@@ -6,7 +6,7 @@ Views that only followed their neighbours have none.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ class View:
     """A camera whose picture was edited."""
 
     name: str
-    """of its picture, as it was when the cameras were sent"""
+    """of its picture, as the capture has it"""
     edited: messages.ResultItem
     original: messages.ResultItem | None
     world_from_camera: NDArray[np.float64]  # [4, 4], in the coordinates of the capture
@@ -47,9 +47,10 @@ class Reader:
         self._story = story
         self._idle = idle
 
-    def views_steps(self, job_id: str) -> steps.Steps[list[View]]:
-        """The edited views of a job, in the order of its cameras. Raises UserError `result.gone`, and what
-        the server says.
+    def views_steps(self, job_id: str, names: Container[str]) -> steps.Steps[list[View]]:
+        """The edited views of a job, in the order of its cameras; those whose pictures are among the names,
+        as the capture has them or as the scene's folder has. Raises UserError `result.gone`, and what the
+        server says.
         """
         items = yield from self._waiting(lambda: self._story.items(job_id))
         files = {item.name: item for item in items if item.role == "scene"}
@@ -59,7 +60,7 @@ class Reader:
             )
         data = yield from self.file_steps(files[CAMERAS])
         try:
-            rows = [_view(row, files) for row in json.loads(data)["frames"]]
+            rows = [_view(row, files, names) for row in json.loads(data)["frames"]]
         except (ValueError, KeyError, TypeError) as error:
             raise errors.UserError(
                 "result.gone",
@@ -89,14 +90,15 @@ class Reader:
         return found
 
 
-def _view(row: dict[str, Any], files: dict[str, messages.ResultItem]) -> View | None:
+def _view(row: dict[str, Any], files: dict[str, messages.ResultItem], names: Container[str]) -> View | None:
     """Raises ValueError, KeyError or TypeError."""
     image = str(row.get("image") or "")
     edited = files.get(f"{FOLDER}/{PurePosixPath(image).stem}.png")
-    if not image or edited is None:
+    name = next((one for one in (str(row.get("name", "")), image) if one in names), "")
+    if not name or edited is None:
         return None
     pinhole = camera_models.Pinhole(
         int(row["w"]), int(row["h"]), *(float(row[key]) for key in ("fl_x", "fl_y", "cx", "cy"))
     )
     pose = np.array(row["transform_matrix"], np.float64).reshape(4, 4)
-    return View(str(row.get("name", "")), edited, files.get(image), pose, pinhole)
+    return View(name, edited, files.get(image), pose, pinhole)

@@ -12,11 +12,13 @@ from .wire import messages
 
 PAINT = "latent_paint"
 EDIT = "instruct_nerf2nerf"
-FIELDS = ("reconstruct", EDIT)
+OPEN = "open_scene"
+FIELDS = ("reconstruct", OPEN, EDIT)
 """methods whose results are the field of a capture"""
 WANTED: dict[str, tuple[str, ...]] = {
     PAINT: ("texture", "uv"),
     "reconstruct": ("scene",),
+    OPEN: ("scene",),
     "render": ("images",),
     "export": ("mesh", "uv", "texture"),
     "latent_nerf": ("scene",),

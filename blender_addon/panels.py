@@ -125,7 +125,9 @@ class MAQUETTE_PT_captures(_Panel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Import, camera sets, the capture that is chosen, export."""
         layout, live = self.layout, props.live(context)
-        layout.operator("maquette.capture_import", text="Import...", icon="IMPORT")
+        row = layout.row(align=True)
+        row.operator("maquette.capture_import", text="Import...", icon="IMPORT")
+        row.operator("maquette.scene_open", text="Open Scene...", icon="FILE_FOLDER")
         row = layout.row(align=True)
         for kind, text in CAMERA_SETS.items():
             row.operator("maquette.cameras_add", text=text).kind = kind

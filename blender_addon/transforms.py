@@ -124,7 +124,7 @@ def read_steps(path: Path) -> steps.Steps[Capture]:
             what = f"Frame {place + 1} of '{file.name}'"
             name = picture_files.found(file.parent, _relative(entry.get("file_path"), what))
             pose = camera_models.rigid(entry.get("transform_matrix"), what)
-            lens = _lens({**fields, **entry}, file.name, size)
+            lens = lens_of({**fields, **entry}, file.name, size)
             split = splits(name, entry["file_path"])
             frames.append(Frame(name, pose, lens, split, {**entry, **intrinsics(lens)} if other else entry))
             yield 1
@@ -134,7 +134,7 @@ def read_steps(path: Path) -> steps.Steps[Capture]:
         if picture_files.has_alpha(files[0].parent / frames[0].name):
             header.setdefault("background", "white")
     up = up_of(header, frames, notes)
-    notes += _lens_notes(frames)
+    notes += lens_notes(frames)
     folder = files[0].parent.resolve()
     missing = sum(not (folder / frame.name).is_file() for frame in frames)
     if missing:
@@ -291,7 +291,7 @@ def _number(value: object, what: str) -> float:
     return float(value)
 
 
-def _lens(fields: Mapping[str, Any], file: str, size: Callable[[], tuple[int, int] | None]) -> Lens:
+def lens_of(fields: Mapping[str, Any], file: str, size: Callable[[], tuple[int, int] | None]) -> Lens:
     """Intrinsics of a frame, by its own fields before those of the file."""
     stated = {
         key: _number(fields[key], f"{key} of '{file}'")
@@ -348,7 +348,8 @@ def _splits(fields: Mapping[str, Any], file: str) -> Callable[[str, str], str]:
     return lambda name, stated: of.get(stated) or of.get(name, "")
 
 
-def _lens_notes(frames: Sequence[Frame]) -> list[str]:
+def lens_notes(frames: Sequence[Frame]) -> list[str]:
+    """What Blender has no place for, in sentences."""
     bent = sum(not frame.lens.is_plain for frame in frames)
     if not bent:
         return []

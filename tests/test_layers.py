@@ -78,6 +78,7 @@ ADDON: dict[str, set[str]] = {
     "view_frames": {"camera_models"},
     "picture_files": {"png", "wire"},
     "transforms": {"camera_models", "picture_files", "steps", "wire"},
+    "scene_folders": {"camera_models", "transforms", "wire"},
     "export_folder": {"steps", "wire"},
     "folders": {"wire"},
     "records": {"wire"},
@@ -152,6 +153,7 @@ ADDON: dict[str, set[str]] = {
         *("pump", "session", "jobs", "steps", "collect", "apply", "props"),
         *("axes", "target", "methods", "preferences", "local_server", "wire"),
         *("tasks", "captures", "camera_models", "camera_sets", "transforms", "live_render", "edited"),
+        "scene_folders",
     },
 }
 ADDON_WITHOUT_BPY = {
@@ -163,6 +165,7 @@ ADDON_WITHOUT_BPY = {
     "view_frames",
     "picture_files",
     "transforms",
+    "scene_folders",
     "export_folder",
     "folders",
     "records",

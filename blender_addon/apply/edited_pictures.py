@@ -32,7 +32,7 @@ def fetch_steps(
 
     cameras: names of objects by those of their pictures. Raises UserError `output.unusable`, `result.gone`.
     """
-    views = [view for view in (yield from reader.views_steps(job_id)) if view.name in cameras]
+    views = yield from reader.views_steps(job_id, cameras)
     if not views:
         raise errors.UserError(
             "result.gone",

@@ -73,13 +73,13 @@ def input_steps(given: Plan) -> steps.Steps[inputs.Inputs]:
             if shot.photograph is None:
                 path = Path(folder) / f"{number:05}.png"
                 frame, found = yield from _rendered(given, shot, path)
-                picture = yield from _quietly(made.file(path.read_bytes()))
+                picture = yield from steps.quietly(made.file(path.read_bytes()))
                 mask = None
-                depth = None if found is None else (yield from _quietly(made.array(found)))
+                depth = None if found is None else (yield from steps.quietly(made.array(found)))
             else:
                 frame = shot.frame
-                picture = yield from _quietly(_noted(made, shot.photograph))
-                mask = None if shot.mask is None else (yield from _quietly(_noted(made, shot.mask)))
+                picture = yield from steps.quietly(_noted(made, shot.photograph))
+                mask = None if shot.mask is None else (yield from steps.quietly(_noted(made, shot.mask)))
                 depth = None
             frames.append(frame)
             images.append(picture)
@@ -189,16 +189,6 @@ def _noted(made: inputs.Inputs, path: Path) -> steps.Steps[messages.BlobRef]:
             f"'{path}' cannot be read: {error.strerror or error}.",
             hint="Put it back in its place.",
         ) from error
-
-
-def _quietly(work: steps.Steps[Any]) -> steps.Steps[Any]:
-    """The same steps, which do not count: pictures do."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
-        yield 0
 
 
 def _mask(view: cameras.View) -> Path | None:

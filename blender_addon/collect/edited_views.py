@@ -27,8 +27,11 @@ def export_steps(
     that the pictures were edited with. Raises UserError `output.unusable`, `result.gone`, `dataset.picture`,
     `cameras.bad`, and what the server says.
     """
-    with export_folder.Draft(folder, transforms.FILE, replace=overwrite) as draft:
-        known = {view.name: view for view in (yield from reader.views_steps(job_id))}
+    with export_folder.Draft(
+        folder, transforms.FILE, replace=overwrite, originals=views.originals(given.views)
+    ) as draft:
+        names = {view.frame.name for view in given.views}
+        known = {view.name: view for view in (yield from reader.views_steps(job_id, names))}
         found = sum(view.frame.name in known for view in given.views)
         if not found:
             raise errors.UserError(

@@ -6,7 +6,7 @@ on the panel's error line; a script gets it as RuntimeError.
 
 import bpy
 
-from . import captures, editing, painting, reconstructing, results, sculpting, server
+from . import captures, editing, opening, painting, reconstructing, results, sculpting, server
 
 CLASSES = (
     *server.CLASSES,
@@ -14,6 +14,7 @@ CLASSES = (
     *sculpting.CLASSES,
     *results.CLASSES,
     *captures.CLASSES,
+    *opening.CLASSES,
     *reconstructing.CLASSES,
     *editing.CLASSES,
 )

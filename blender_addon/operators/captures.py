@@ -56,12 +56,12 @@ class MAQUETTE_OT_capture_import(in_steps.FromFolder, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> Answer:
         """One undo step, when all is there."""
         tasks.refuse_second()
-        path = _path(self.filepath, "Choose a transforms.json, or the folder of one.")
+        path = path_of(self.filepath, "Choose a transforms.json, or the folder of one.")
         capture = transforms.read(path)
         scene, set_resolution = context.scene, self.set_resolution
 
         def finish(empty: bpy.types.Object) -> str:  # the operator may be gone by then
-            _show(bpy.context, empty)
+            show(bpy.context, empty)
             if set_resolution:
                 placing.use_resolution(scene, capture.frames[0].lens)
             return ""
@@ -146,7 +146,7 @@ class MAQUETTE_OT_cameras_add(bpy.types.Operator):
         capture = transforms.Capture("Capture", None, frames, {**transforms.RENDERED})
         place = tuple(float(value) for value in centre)
         empty = steps.at_once(placing.build_steps(context.scene, capture, place))
-        _show(context, empty)
+        show(context, empty)
         return DONE
 
     def _directions(self, context: bpy.types.Context) -> np.ndarray:
@@ -235,7 +235,7 @@ class MAQUETTE_OT_capture_export(in_steps.FromFolder, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> Answer:
         """Changes nothing in the scene."""
         tasks.refuse_second()
-        folder = _path(self.directory, "Choose a folder.")
+        folder = path_of(self.directory, "Choose a folder.")
         empty = self._capture(context)
         if empty is None or self.only_selected:
             things = [thing for thing in context.selected_objects if thing.type == "CAMERA"]
@@ -297,7 +297,7 @@ class MAQUETTE_OT_task_cancel(bpy.types.Operator):
         return DONE
 
 
-def _path(text: str, hint: str) -> Path:
+def path_of(text: str, hint: str) -> Path:
     """The place that a file chooser or script named. Raises UserError `output.unusable`."""
     if not text.strip():
         raise errors.UserError("output.unusable", "No file or folder was chosen.", hint=hint)
@@ -310,7 +310,8 @@ def _path(text: str, hint: str) -> Path:
     return Path(bpy.path.abspath(text))
 
 
-def _show(context: bpy.types.Context, empty: bpy.types.Object) -> None:
+def show(context: bpy.types.Context, empty: bpy.types.Object) -> None:
+    """Makes it the active object, unless the artist is busy with another."""
     if context.mode == "OBJECT":
         placing.choose(context, empty)
 

@@ -87,6 +87,10 @@ def apply(context: bpy.types.Context, job: session.Job) -> str:
     if job.method == "reconstruct":
         field.keep(empty, job.job_id, bytes(results["scene.json"][1]), _recipe(job))
         return f"'{empty.name}' has its field; render its views, extract its mesh, or look at it live."
+    if job.method == jobs.OPEN:
+        told = bytes(results["scene.json"][1])
+        field.keep(empty, job.job_id, told, _recipe(job), str(job.record["prompt"]))
+        return f"'{empty.name}' has the field of its scene; edit it, render its views, or look at it live."
     if job.method == jobs.EDIT:
         return _edit(job, results, empty)
     if job.method == "render":

@@ -53,10 +53,13 @@ def read(bench: Any, work: steps.Steps[Any]) -> Any:
     return taken.result
 
 
+NAMES = [*(f"images/{number}.jpg" for number in range(9)), "images/00000_a.jpg"]
+
+
 def test_edited_views_of_a_job_of_anybody_are_read_by_their_pictures_names(bench: Any) -> None:
     bench.connect()
     reader, job_id = edited.Reader(bench.session), job(bench, scene())
-    views = read(bench, reader.views_steps(job_id))
+    views = read(bench, reader.views_steps(job_id, NAMES))
     assert [view.name for view in views] == ["images/0.jpg", "images/2.jpg"]
     assert (views[1].pinhole.w, views[1].pinhole.h, views[1].pinhole.fl_y) == (8, 6, 9.5)
     np.testing.assert_array_equal(views[1].world_from_camera, POSE)
@@ -85,23 +88,23 @@ def test_a_scene_that_cannot_be_read_is_told(bench: Any, changes: dict[str, byte
     bench.connect()
     job_id = job(bench, scene(**changes))
     with pytest.raises(errors.UserError, match=sentence):
-        read(bench, edited.Reader(bench.session).views_steps(job_id))
+        read(bench, edited.Reader(bench.session).views_steps(job_id, NAMES))
 
 
 def test_a_scene_without_edited_pictures_is_told(bench: Any) -> None:
     bench.connect()
     job_id = job(bench, {"cameras.json": b'{"frames": []}', "images/0.png": b"png"})
     with pytest.raises(errors.UserError, match="no edited pictures"):
-        read(bench, edited.Reader(bench.session).views_steps(job_id))
+        read(bench, edited.Reader(bench.session).views_steps(job_id, NAMES))
 
 
 def test_what_the_server_refuses_is_told_and_can_be_asked_for_again(bench: Any) -> None:
     bench.connect()
     with pytest.raises(errors.UserError, match="no job 'job-9'"):
-        read(bench, edited.Reader(bench.session).views_steps("job-9"))
+        read(bench, edited.Reader(bench.session).views_steps("job-9", NAMES))
     job_id = job(bench, scene())
     reader = edited.Reader(bench.session)
-    (first, _) = read(bench, reader.views_steps(job_id))
+    (first, _) = read(bench, reader.views_steps(job_id, NAMES))
     held = bench.server.blobs.pop(first.edited.digest)
     with pytest.raises(errors.UserError, match="not here"):
         read(bench, reader.file_steps(first.edited))
@@ -112,7 +115,7 @@ def test_what_the_server_refuses_is_told_and_can_be_asked_for_again(bench: Any) 
 def test_a_lost_connection_is_waited_for_and_a_closed_one_ends_it(bench: Any, monkeypatch: Any) -> None:
     bench.connect()
     job_id, port = job(bench, scene()), bench.server.port
-    work = steps.Work(edited.Reader(bench.session).views_steps(job_id), 1)
+    work = steps.Work(edited.Reader(bench.session).views_steps(job_id, NAMES), 1)
     work.advance(0.0)
     bench.session.connect(local_server.Address("127.0.0.1", port))  # another one: it is asked for anew
     bench.until(lambda: work.advance(0.0))
@@ -125,7 +128,7 @@ def test_a_lost_connection_is_waited_for_and_a_closed_one_ends_it(bench: Any, mo
     bench.session.connect(local_server.Address("127.0.0.1", port))
     assert bench.session.state == "CONNECTING"
     with pytest.raises(errors.UserError, match="gone silent"):
-        steps.Work(edited.Reader(bench.session).views_steps(job_id), 1).advance(0.0)
+        steps.Work(edited.Reader(bench.session).views_steps(job_id, NAMES), 1).advance(0.0)
 
 
 def test_a_script_lets_the_session_go_on_while_it_waits(bench: Any) -> None:
@@ -137,4 +140,15 @@ def test_a_script_lets_the_session_go_on_while_it_waits(bench: Any) -> None:
         bench.server.turn()
 
     reader = edited.Reader(bench.session, idle)
-    assert len(steps.at_once(reader.views_steps(job_id))) == 2
+    assert len(steps.at_once(reader.views_steps(job_id, NAMES))) == 2
+
+
+def test_views_are_known_by_the_names_of_the_scenes_own_files_too(bench: Any) -> None:
+    """A folder that was opened has those; a view whose picture nobody has is none."""
+    bench.connect()
+    reader, job_id = edited.Reader(bench.session), job(bench, scene())
+    rows = json.loads(scene()["cameras.json"])["frames"]
+    inside = [row["image"] for row in rows if row["name"] == "images/2.jpg"]
+    assert inside != ["images/2.jpg"]
+    assert [view.name for view in read(bench, reader.views_steps(job_id, inside))] == inside
+    assert read(bench, reader.views_steps(job_id, ["others.png"])) == []

@@ -13,7 +13,7 @@ WITHOUT_BPY = {
     "wire.py", "axes.py", "png.py", "folders.py", "local_server.py", "client.py", "session.py", "records.py",
     "jobs.py", "fetched.py", "steps.py", "collect/triangles.py",
     "camera_models.py", "camera_sets.py", "view_frames.py", "picture_files.py", "transforms.py",
-    "export_folder.py", "snapshots.py", "files.py", "edited.py",
+    "export_folder.py", "snapshots.py", "files.py", "edited.py", "exr.py", "scene_folders.py",
     "methods/__init__.py", "collect/inputs.py", "collect/__init__.py", "apply/__init__.py",
 }  # fmt: skip
 ONLY_IN = {"zmq": {"client.py"}, "msgspec": set(), "maquette_wire": {"wire.py"}}

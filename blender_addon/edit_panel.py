@@ -67,7 +67,9 @@ def _views(layout: bpy.types.UILayout, live: props.MAQUETTE_PG_live, empty: bpy.
         return
     box = layout.box()
     box.use_property_split = False
-    box.label(text=f"{len(found)} of {len(things)} views were edited", icon="RENDERLAYERS")
+    head = box.row()
+    head.label(text=f"{len(found)} of {len(things)} views were edited", icon="RENDERLAYERS")
+    head.operator("maquette.edited_views", text="", icon="FILE_REFRESH")  # their files may be gone
     top = box.row(align=True)
     edited = bool(empty.get(captures.SHOWS_EDITED))
     top.operator("maquette.pictures_choose", text="Photographs", depress=not edited).edited = False

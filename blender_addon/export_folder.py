@@ -7,6 +7,7 @@ first, so that whoever finds `transforms.json` finds all of it.
 import os
 import secrets
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import steps
@@ -22,8 +23,10 @@ class Draft:
     not to be replaced.
     """
 
-    def __init__(self, folder: Path, last: str, *, replace: bool) -> None:
+    def __init__(self, folder: Path, last: str, *, replace: bool, originals: Iterable[Path] = ()) -> None:
+        """originals: files that are never replaced, whatever `replace` says."""
         self.folder = folder
+        self._originals = [path for path in originals if path.is_file()]
         self._last = last
         self._place = folder / f".export-{secrets.token_hex(4)}"
         self._made = not folder.is_dir()
@@ -76,10 +79,23 @@ class Draft:
         with _told(self.folder):
             with self.path(self._last).open("w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
+            self._refuse_originals()
             for name in [*sorted(self._names - {self._last}), self._last]:
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(self._place / name, self.folder / name)
         return self.folder / self._last
+
+    def _refuse_originals(self) -> None:
+        """Raises UserError `output.unusable` when a file would take the place of an original."""
+        kept = {(found.st_dev, found.st_ino): path for path in self._originals for found in [path.stat()]}
+        for name in sorted(self._names):
+            place = self.folder / name
+            if place.exists() and (found := place.stat()) and (found.st_dev, found.st_ino) in kept:
+                raise errors.UserError(
+                    "output.unusable",
+                    f"'{name}' in '{self.folder.name}' is a photograph of the capture, which stays as it is.",
+                    hint="Choose another folder.",
+                )
 
 
 class _told:

@@ -16,7 +16,7 @@ from .. import camera_models, exr
 from ..wire import errors
 from . import views
 
-LONGEST = 1024  # pixels of the long side of depths that are sent: views are edited at less
+LONGEST = 512  # pixels of the long side of depths that are sent: views are edited at less
 _NOTHING = 1e10  # what Cycles and Workbench give where nothing is
 _ROUNDING = 2.0**-22  # EEVEE gives clip_end, as single precision tells 1 / depth in shares of 1 / clip_start
 
@@ -49,7 +49,12 @@ def render(
             ) from error
         finally:
             passes.unlink(missing_ok=True)
-    return None if found is None else _plain(found, camera.data.clip_start, camera.data.clip_end)
+    if found is None:
+        return None
+    nothing = _NOTHING
+    if scene.render.engine.startswith("BLENDER_EEVEE"):
+        nothing = min(nothing, 1 / (1 / camera.data.clip_end + _ROUNDING / camera.data.clip_start))
+    return _plain(found, nothing)
 
 
 def reduced(depths: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -62,10 +67,10 @@ def reduced(depths: NDArray[np.float32]) -> NDArray[np.float32]:
     return depths[down[:, None], across[None, :]]
 
 
-def _plain(found: NDArray[np.float32], start: float, end: float) -> NDArray[np.float32] | None:
-    """start, end: where the camera's view begins and ends."""
+def _plain(found: NDArray[np.float32], nothing: float) -> NDArray[np.float32] | None:
+    """nothing: from which depth on there is nothing."""
     found[~(found > 0)] = 0  # no engine of Blender's own gives such
-    found[found >= min(_NOTHING, 1 / (1 / end + _ROUNDING / start))] = np.inf
+    found[found >= nothing] = np.inf
     return found if found.any() else None
 
 

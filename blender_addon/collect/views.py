@@ -32,7 +32,9 @@ def export_steps(
     none, copied = pictures == "NONE", pictures == "COPY"
     views = given.views if none else planned(given.views, lambda view: not copied or view.photograph is None)
     refuse_missing(views, pictures)
-    with export_folder.Draft(folder, transforms.FILE, replace=overwrite) as draft:
+    with export_folder.Draft(
+        folder, transforms.FILE, replace=overwrite, originals=originals(given.views)
+    ) as draft:
         for view in views:
             if none:
                 yield 1
@@ -40,6 +42,11 @@ def export_steps(
                 yield from write_steps(scene, view, draft)
         text = yield from text_steps(given.header, views)
         return draft.commit(text)
+
+
+def originals(views: Sequence[View]) -> list[Path]:
+    """The photographs of views, and what lies beside them."""
+    return [path for view in views for path in (view.photograph, *view.beside.values()) if path is not None]
 
 
 def write_steps(scene: bpy.types.Scene, view: View, draft: export_folder.Draft) -> steps.Steps[None]:

@@ -183,3 +183,24 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     ):
         pass
     assert caught.value.code == "output.unusable"
+
+
+def test_an_original_is_never_replaced(tmp_path):
+    """Not by a picture of its name, even where a data set may be; all else stays as it was too."""
+    folder = tmp_path / "data"
+    (folder / "images").mkdir(parents=True)
+    (folder / "images/a.png").write_bytes(b"photograph")
+    (folder / "images/b.png").write_bytes(b"b")
+    originals = [folder / "images/a.png", folder / "images/gone.png"]
+    with export_folder.Draft(folder, "last.json", replace=True, originals=originals) as draft:
+        for name in ("images/a.png", "images/b.png"):
+            draft.path(name).write_bytes(b"edited")
+        with pytest.raises(errors.UserError, match="is a photograph of the capture"):
+            draft.commit("{}")
+    assert (folder / "images/a.png").read_bytes() == b"photograph"
+    assert (folder / "images/b.png").read_bytes() == b"b"
+    assert sorted(path.name for path in folder.iterdir()) == ["images"]
+    with export_folder.Draft(folder, "last.json", replace=True, originals=originals) as draft:
+        draft.path("images/b.png").write_bytes(b"edited")
+        draft.commit("{}")
+    assert (folder / "images/b.png").read_bytes() == b"edited"

@@ -1,4 +1,4 @@
-"""Every message of protocol 3, as two tagged unions: what a client sends and what a server sends.
+"""Every message of the protocol, as two tagged unions: what a client sends and what a server sends.
 
 A message is one msgpack header plus at most 64 binary frames (`codec`). Only `Hello` and `Refused` are read
 leniently, so that any two versions can say so. This module is the table of contents.

@@ -75,7 +75,8 @@ def followed(seen: views.Views, found: source.Source, view: int) -> tuple[float,
     for other in range(len(seen)):
         if other != view:
             seen.put(other, inverted(found.photographs[other].pixels))
-    seen.see(found.field, range(len(seen)))
+    for _ in seen.see(found.field, range(len(seen))):
+        pass
     picture = seen.followed(view)
     truth = inverted(found.photographs[view].pixels)
     ball = truth[..., 3] == 255
@@ -125,12 +126,17 @@ def test_where_no_depth_is_known_the_fields_stands(unlearnt, model, tmp_path) ->
 def test_they_stay_with_the_edited_scene_and_serve_the_next_edit(model, tmp_path) -> None:
     scene = reconstructed(tmp_path, 40)
 
+    def given(kind: str) -> Any:
+        if kind != "instruct_edit":
+            raise UserError("model.not_found", f"No model of the kind {kind} was chosen.")
+        return model
+
     def edited(of: Path, name: str) -> tuple[Path, dict[str, Any]]:
         ctx = scene_jobs.of_scene(
             NAME,
             of,
             tmp_path / name / "store",
-            model=lambda kind: model,
+            model=given,
             prompt="make it blue",
             calls=2,
             views=3,

@@ -147,9 +147,14 @@ def test_going_on_from_a_checkpoint_changes_no_bit(ball, model, tmp_path):
     whole = edited(ball, tmp_path, model, watch, steps=8, views=5, calls=2)
     edits = [state.values["edits"] for state in states]
     chosen = {edits.index(done) for done in (0, 1, 2, 3)} | {len(states) - edits[::-1].index(3) - 1}
+    files = [state.values["files"] for state in states]
+    inside = [n for n in range(1, len(states)) if edits[n] == edits[n - 1] and files[n] != files[n - 1]]
+    assert len(inside) > 4, "no state lies between two views of a batch"
+    chosen |= {inside[0], inside[-2]}
     for number in sorted(chosen):
         resumed = edited(ball, tmp_path, model, steps=8, views=5, calls=2, state=states[number])
         assert scene_jobs.files(resumed) == scene_jobs.files(whole), (number, edits[number])
+        assert resumed.figures["network_calls"] == whole.figures["network_calls"]
 
 
 def test_views_of_two_sizes_are_edited(model, tmp_path):
@@ -612,3 +617,34 @@ def test_views_that_a_cpu_leaves_out_are_told_of(ball, model, tmp_path, monkeypa
     warnings.clear()
     edited(ball, tmp_path, model, views=3, steps=4, warnings=warnings)
     assert "edit.views" not in [code for code, _ in warnings]
+
+
+def test_while_an_edit_is_restored_there_is_no_state_to_keep(ball, model, tmp_path):
+    """Half of its pictures are not there yet; the checkpoint it comes from must stay the newest."""
+    states: list[base.State] = []
+
+    def watch(step: base.Step) -> None:
+        if step.state is not None and step.stage == "edit":
+            states.append(step.state())
+
+    edited(ball, tmp_path, model, watch, steps=8, calls=2)
+    late = next(state for state in states if len(state.values["agreed"]) == 4)
+    again: list[base.State] = []
+
+    def watch_again(step: base.Step) -> None:
+        if step.state is not None:
+            again.append(step.state())
+
+    edited(ball, tmp_path, model, watch_again, steps=8, calls=2, state=late)
+    assert again
+    assert all(len(state.values["files"]) == 4 for state in again)
+
+
+def test_a_long_instruction_is_judged_as_a_whole(ball, model, tmp_path):
+    """The name of the scene is cut; the colour comes after that."""
+    prompt = "make the ball that lies in the middle of nothing and looks at nobody blue"
+    result = edited(ball, tmp_path, model, prompt=prompt, steps=4)
+    scene = scene_jobs.write(result, tmp_path / "edited")
+    found = scene_jobs.finish("evaluate", scene_jobs.of_scene("evaluate", scene, tmp_path / "e")).figures
+    assert found["edit"]["instruction"] == prompt
+    assert found["edit"]["moved_towards"] == result.figures["moved_towards"]

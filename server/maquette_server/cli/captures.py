@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..datasets.base import DataSet
 
 MOST_BYTES = 4 << 30  # of all files of one job
-LONGEST_DEPTH = 1024  # pixels of the long side of depths: views are edited at less
+LONGEST_DEPTH = 512  # pixels of the long side of depths: views are edited at less
 Blobs = dict[str, bytes]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from maquette_wire import messages
+from maquette_wire.errors import UserError
 
 from . import endings, launch
 
@@ -66,7 +67,12 @@ def reconstruct(
     found = opening.read(dataset)
     blobs: captures.Blobs = {}
     inputs: tuple[messages.Input, ...] = captures.data_set(found, blobs)
-    depths = captures.depths(found, blobs)
+    notes = found.notes
+    try:
+        depths = captures.depths(found, blobs)
+    except UserError as error:  # they serve edits, and nothing is learnt from them
+        depths = None
+        notes = (*notes, f"No depths are kept: {error.sentence}")
     if depths is not None:
         inputs = (*inputs, depths)
     params = {
@@ -89,5 +95,5 @@ def reconstruct(
         device=device,
         as_json=as_json,
         seed=seed,
-        notes=found.notes,
+        notes=notes,
     )

@@ -10,6 +10,7 @@ from ..rendering.grid_render import GridScene
 from ..scenes import runtime
 from . import base, further
 
+_NO_ROOM = "There is too little memory for CLIP beside the rest; evaluate the scene to have its figures."
 _STEP = base.Step(0, 0, "measure")
 
 
@@ -52,13 +53,17 @@ def figures(
     """
     seen = yield from base.telling(judging.look(scene, *fields), _STEP)
     found = judging.of(seen, prompt, transparent)
-    judge: clip.Clip | None
-    judge, why = further.find(ctx, "clip")
-    if judge is None:
-        return found | {"clip": None, "why_no_clip": why}
-    yield _STEP
-    later = yield from base.telling(judging.beside(scene, seen, *fields), _STEP)
-    by_clip = yield from base.telling(judging.by_clip(seen, later, judge, said), _STEP)
+    try:
+        judge: clip.Clip | None
+        judge, why = further.find(ctx, "clip")
+        if judge is None:
+            return found | {"clip": None, "why_no_clip": why}
+        yield _STEP
+        later = yield from base.telling(judging.beside(scene, seen, *fields), _STEP)
+        by_clip = yield from base.telling(judging.by_clip(seen, later, judge, said), _STEP)
+    except clip.OUT_OF_MEMORY:  # the edit itself is done, and shall not be lost
+        ctx.warn("memory.full", _NO_ROOM)
+        return found | {"clip": None, "why_no_clip": _NO_ROOM}
     if said is None:
         by_clip["why_no_direction"] = "the scene was not described by captions"
     return found | {"clip": by_clip}

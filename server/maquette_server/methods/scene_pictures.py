@@ -52,12 +52,18 @@ def load(files: SceneFiles, record: folder.CameraRecord, reduce: int) -> Photogr
 
 
 def depths(
-    files: SceneFiles, record: folder.CameraRecord, width: int, height: int
+    files: SceneFiles, record: folder.CameraRecord, reduce: int, width: int, height: int
 ) -> NDArray[np.float32] | None:
-    """What came with the picture of a camera, [height, width] along the viewing axis: infinite where nothing
-    is, 0 where nothing is known. None where nothing came. Raises UserError `scene.bad`, `image.bad`.
+    """What came with the picture of a camera, here divided by `reduce`: [height, width] along the viewing
+    axis, infinite where nothing is, 0 where nothing is known. None where nothing came. Raises UserError
+    `scene.bad`, `image.bad`.
     """
     if record.depth is None:
         return None
     whole = exr.read(files.read(record.depth), name=f"'{record.depth}'")
-    return reducing.nearest(whole, width, height)
+    # what does not fill a whole pixel of the reduced picture was cut off at the right and below
+    rows, columns = (
+        max(1, round(count * (side // reduce * reduce) / side))
+        for count, side in zip(whole.shape, (record.h, record.w), strict=True)
+    )
+    return reducing.nearest(whole[:rows, :columns], width, height)

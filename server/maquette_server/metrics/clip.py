@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 _NO_WAY = 1e-6  # length of a difference that has no direction
+OUT_OF_MEMORY = torch.OutOfMemoryError
 HINT = "Name a folder with a CLIPModel and its tokenizer with: maquette models clip FOLDER"
 
 

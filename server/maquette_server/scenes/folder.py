@@ -62,6 +62,8 @@ class SceneRecord(_Struct, frozen=True, kw_only=True):
     step: int
     """of the newest checkpoint"""
     moments: tuple[int, ...] = ()
+    instruction: str = ""
+    """by which it was edited"""
 
 
 class CameraRecord(_Struct, frozen=True, kw_only=True):

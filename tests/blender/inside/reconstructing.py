@@ -274,10 +274,10 @@ def test_the_active_camera_shows_the_field_live(empty, tmp_path) -> None:
 
 
 def renders(empty) -> list[np.ndarray]:
-    """What the field looks like from the cameras of the capture."""
+    """What the field looks like from the cameras of the capture; a photograph lies before a render."""
     assert bpy.ops.maquette.render_views(cameras="CAPTURE", transparent=True) == {"FINISHED"}
     bpy.ops.maquette.wait(timeout=LIMIT, apply=True)
-    return [pixels(backgrounds(thing)[0][0]) for thing in captures.cameras(empty)]
+    return [pixels(backgrounds(thing)[-1][0]) for thing in captures.cameras(empty)]
 
 
 def towards_blue(pictures) -> float:
@@ -441,3 +441,51 @@ def test_the_edited_data_set_is_exported_with_what_was_edited(painted_blue, tmp_
     with pytest.raises(RuntimeError, match="shows no edit"):
         bpy.ops.maquette.capture_export(directory=str(tmp_path / "none"), pictures="EDITED")
     assert not (tmp_path / "none").exists()
+
+
+def written(job_id: str, folder: Path) -> Path:
+    """The files of a scene on the server as a folder, taken from where it keeps them."""
+    store = Path(os.environ["MAQUETTE_TEST_DATA_DIR"])
+    found = []
+    pumped(lambda: found.append(pump.running().items(job_id)) or found[-1] is not None)
+    for item in found[-1]:
+        if item.role == "scene":
+            (place,) = store.rglob(item.digest)
+            (folder / item.name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / item.name).write_bytes(place.read_bytes())
+    return folder
+
+
+def test_a_folder_of_an_edited_scene_is_opened_and_is_a_capture_like_any_other(
+    painted_blue, tmp_path
+) -> None:
+    blue = painted_blue
+    folder = written(str(blue[captures.SCENE]), tmp_path / "scene")
+    expected, moments = renders(blue), captures.version(blue).moments
+    assert bpy.ops.maquette.scene_open(filepath=str(folder / "scene.json")) == {"FINISHED"}
+    opened = bpy.context.object
+    assert opened != blue
+    assert len(captures.cameras(opened)) == COUNT
+    assert captures.SCENE not in opened
+    bpy.ops.maquette.wait(timeout=LIMIT, apply=True)
+    assert captures.version(opened).moments == moments
+    assert captures.versions(opened)[0].name == "make it blue"
+    shown = renders(opened)
+    assert all(np.array_equal(one, other) for one, other in zip(shown, expected, strict=True))
+    opened.maquette.moment = 0
+    assert not np.array_equal(renders(opened)[0], expected[0])
+    opened.maquette.moment = len(moments) - 1
+    assert bpy.ops.maquette.edited_views() == {"FINISHED"}
+    assert sum(captures.edited(thing) is not None for thing in captures.cameras(opened)) == EDITED
+    settings = bpy.context.scene.maquette.instruct_nerf2nerf
+    settings.prompt, settings.steps = "make it red", 10
+    assert bpy.ops.maquette.edit_scene() == {"FINISHED"}
+    bpy.ops.maquette.wait(timeout=LIMIT, apply=True)
+    assert [one.name for one in captures.versions(opened)] == ["make it blue", "make it red"]
+    with pytest.raises(RuntimeError, match=r"it holds no scene\.json"):
+        bpy.ops.maquette.scene_open(filepath=str(tmp_path))
+    for thing in captures.cameras(opened):
+        bpy.data.objects.remove(thing)
+    bpy.data.objects.remove(opened)
+    bpy.context.view_layer.objects.active = blue
+    assert bpy.ops.maquette.version_choose(job=captures.versions(blue)[0].job) == {"FINISHED"}

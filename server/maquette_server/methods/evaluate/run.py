@@ -86,16 +86,21 @@ def _of_edit(
     """What the edit has done, of a scene that was edited: it beside its first moment."""
     record = scene.record
     if record.method != "instruct_nerf2nerf" or not isinstance(scene.field, GridScene):
-        return {}
+        return {"edit": None, "why_no_edit": "the scene was not edited"} if captions else {}
     first = files.first_moment
     if first is None:
         return {"edit": None, "why_no_edit": "the scene's first moment is not there"}
-    before = runtime.open_scene(files.at(int(first.split("/")[1])), ctx.device).field
+    try:
+        before = runtime.open_scene(files.at(int(first.split("/")[1])), ctx.device).field
+    except UserError as error:
+        ctx.warn(error.code, error.sentence)
+        return {"edit": None, "why_no_edit": error.sentence}
     assert isinstance(before, GridScene)
     yield base.Step(0, 0, "measure")
     fields = before, scene.field
-    found = yield from judged.figures(ctx, scene, fields, record.name, _of_object(files, scene), captions)
-    return {"edit": {"instruction": record.name, **found}}
+    said = record.instruction
+    found = yield from judged.figures(ctx, scene, fields, said, _of_object(files, scene), captions)
+    return {"edit": {"instruction": said, **found}}
 
 
 def _of_object(files: SceneFiles, scene: runtime.Scene) -> bool:

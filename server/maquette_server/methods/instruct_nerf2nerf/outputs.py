@@ -54,6 +54,7 @@ def scene(
         created_by=scene_input.VERSION,
         step=step,
         moments=tuple(one.step for one in moments),
+        instruction=ctx.params.prompt,
     )
     items = [
         base.Item("scene", "scene.json", folder.encode(record)),

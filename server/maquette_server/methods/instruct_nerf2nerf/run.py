@@ -88,6 +88,8 @@ def run(ctx: base.RunContext) -> base.Run:
         "passes": task.passes,
         "seconds_of_editing": round(pace.editing, 3),
         "network_calls": task.calls,
+        "tier": chosen.tier.name,
+        "at_once": task.at_once,
         "views": len(views),
         "views_with_depth": views.with_depth,
         "edited_views": len(task.files),

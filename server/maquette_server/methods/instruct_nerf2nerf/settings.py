@@ -99,9 +99,10 @@ def _tier(params: EditParams, device: torch.device) -> Tier:
         return replace(wished, batch=min(wished.batch, _CPU_VIEWS), samples=min(wished.samples, _CPU_SAMPLES))
     if params.tier is not None:
         return TIERS[params.tier]
-    free, _ = torch.cuda.mem_get_info(device)
+    free, whole = torch.cuda.mem_get_info(device)
     held = torch.cuda.memory_reserved(device)  # by the model, and by what came before and is of no use now
-    return next(tier for tier in TIERS.values() if free + held >= tier.memory)
+    allowed = torch.cuda.get_per_process_memory_fraction(device) * whole
+    return next(tier for tier in TIERS.values() if min(free + held, allowed) >= tier.memory)
 
 
 def _given(value: float | None, default: float) -> float:

@@ -208,7 +208,8 @@ class Views:
         """Those that came with the picture, which are exact where Blender rendered them; else the field's."""
         source, camera = self._source, self.cameras[view]
         lens, record = camera.lens, source.scene.record
-        came = scene_pictures.depths(source.files, source.records[view], lens.width, lens.height)
+        own = source.records[view]
+        came = scene_pictures.depths(source.files, own, record.reduce, lens.width, lens.height)
         if came is not None and came.all():
             return came
         found = runtime.look(_quick(field), camera, record.near, record.far).depths

@@ -58,7 +58,8 @@ class Work:
         self._params: EditParams = ctx.params
         self.model = weights.digest(editor.model.described.path)
         self._warn = ctx.warn
-        self._most = settings.tier.batch  # views that are edited at once
+        self.at_once = settings.tier.batch
+        """views that are edited together; fewer once memory has run out"""
         self._seed, self._keep, self._kept = ctx.seed, ctx.keep, ctx.kept
         self._plan = self._planned()
         left = sorted(set(range(len(views))) - set(chosen))
@@ -78,6 +79,7 @@ class Work:
         """what each had become when views were last compared"""
         self.losses = learner.losses
         self.snapshot: Callable[[int], base.Snapshot] | None = None
+        self._restoring = False
 
     def _planned(self) -> plans.Plan:
         chosen, settings = self._chosen, self._settings
@@ -155,19 +157,19 @@ class Work:
             if short:
                 self._budget.hold()
                 self._step_down(len(views))
-                waiting = [views[: self._most], views[self._most :], *waiting]
-            else:
-                self.calls += edit.steps * len(views)
+                waiting = [views[: self.at_once], views[self.at_once :], *waiting]
+        self.calls += edit.steps * len(edit.views)
         self.edits = edit.number + 1
         return False
 
     def _step_down(self, tried: int) -> None:
         """Half as many views at once as were tried, from here on."""
-        self._most = (tried + 1) // 2
+        self.at_once = (tried + 1) // 2
         torch.cuda.empty_cache()
         self._warn(
             "memory.tier",
-            f"There is too little memory to edit {tried} views at once; from here on there are {self._most}.",
+            f"There is too little memory to edit {tried} views at once;"
+            f" from here on there are {self.at_once}.",
         )
 
     def _edit_these(
@@ -235,6 +237,8 @@ class Work:
                 return True
 
     def _paused(self, step: int) -> base.Step:
+        if self._restoring:  # what is half restored is no state: the checkpoint it comes from stays
+            return base.Step(step, self._budget.total(step), STAGE)
         return base.Step(step, self._budget.total(step), STAGE, state=self.state, snapshot=self.snapshot)
 
     def _alike(self, views: tuple[int, ...]) -> list[list[int]]:
@@ -244,9 +248,9 @@ class Work:
             lens = self._views.cameras[view].lens
             groups.setdefault((lens.width, lens.height), []).append(view)
         return [
-            group[first : first + self._most]
+            group[first : first + self.at_once]
             for group in groups.values()
-            for first in range(0, len(group), self._most)
+            for first in range(0, len(group), self.at_once)
         ]
 
     def _noise(self, edit: plans.Edit, view: int) -> torch.Generator:
@@ -286,6 +290,7 @@ class Work:
                 "Until now another model has edited this scene; its edits and this one's would not agree.",
                 hint="Put that model back in its place, or start the edit anew.",
             )
+        self._restoring = True
         self._learner.restore(state)
         self.step, self.edits, self.calls = (int(values[name]) for name in ("step", "edits", "calls"))
         self._budget.spent = float(values["seconds"])
@@ -306,6 +311,7 @@ class Work:
             yield from self._agree(self.step)
             self._pace.editing, self._budget.spent = editing, spent  # that was counted before
         yield from self._take({view: file for view, file in now.items() if then.get(view) != file})
+        self._restoring = False
 
     def _take(self, files: dict[int, Path]) -> base.Part[None]:
         """Pictures that were edited before."""

@@ -17,6 +17,7 @@ from ..wire import errors
 from . import views
 
 LONGEST = 512  # pixels of the long side of depths that are sent: views are edited at less
+_EXACT = ("CYCLES", "BLENDER_WORKBENCH")
 _NOTHING = 1e10  # what Cycles and Workbench give where nothing is
 _ROUNDING = 2.0**-22  # EEVEE gives clip_end, as single precision tells 1 / depth in shares of 1 / clip_start
 
@@ -51,10 +52,7 @@ def render(
             passes.unlink(missing_ok=True)
     if found is None:
         return None
-    nothing = _NOTHING
-    if scene.render.engine.startswith("BLENDER_EEVEE"):
-        nothing = min(nothing, 1 / (1 / camera.data.clip_end + _ROUNDING / camera.data.clip_start))
-    return _plain(found, nothing)
+    return _plain(found, _nothing(scene.render.engine, camera.data.clip_start, camera.data.clip_end))
 
 
 def reduced(depths: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -65,6 +63,13 @@ def reduced(depths: NDArray[np.float32]) -> NDArray[np.float32]:
         ((np.arange(new) + 0.5) * old / new).astype(np.int64) for new, old in zip(few, size, strict=True)
     )
     return depths[down[:, None], across[None, :]]
+
+
+def _nothing(engine: str, start: float, end: float) -> float:
+    """From which depth on there is nothing.  start, end: where the camera's view begins and ends."""
+    if engine in _EXACT:
+        return _NOTHING
+    return min(_NOTHING, 1 / (1 / end + _ROUNDING / start))
 
 
 def _plain(found: NDArray[np.float32], nothing: float) -> NDArray[np.float32] | None:

@@ -688,6 +688,7 @@ def test_the_panel_says_what_can_be_done(tmp_path) -> None:
     assert "The import of 'fox'" in panel.layout.texts
     assert [name for name, _ in panel.layout.operators] == [
         "maquette.capture_import",
+        "maquette.scene_open",
         *["maquette.cameras_add"] * 3,
         "maquette.capture_export",
         "maquette.task_cancel",

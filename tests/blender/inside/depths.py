@@ -197,11 +197,18 @@ def test_depths_are_of_the_layer_that_the_picture_shows(scene, empty, tmp_path, 
 def test_nothing_is_told_from_what_is_far_with_every_engine() -> None:
     """Cycles gives 1e10 where nothing is, EEVEE nearly the end of the view, others what they like."""
     given = np.array([[3.0, 900.0, 1000.07, 1e10], [np.inf, np.nan, -1.0, 0.0]], np.float32)
-    found = depths._plain(given.copy(), 0.1, 1000.0)
+    found = depths._plain(given.copy(), depths._nothing("BLENDER_EEVEE_NEXT", 0.1, 1000.0))
     np.testing.assert_array_equal(found, [[3.0, 900.0, np.inf, np.inf], [np.inf, 0, 0, 0]])
     seen = np.array([[3.0, 2200.0, 2309.6386]], np.float32)  # as EEVEE of 4.2 and 5.0 gave the last
-    np.testing.assert_array_equal(depths._plain(seen, 0.1, 2312.0396), [[3.0, 2200.0, np.inf]])
-    assert depths._plain(np.zeros((2, 2), np.float32), 0.1, 1000.0) is None
+    nothing = depths._nothing("BLENDER_EEVEE", 0.1, 2312.0396)
+    np.testing.assert_array_equal(depths._plain(seen, nothing), [[3.0, 2200.0, np.inf]])
+    assert depths._plain(np.zeros((2, 2), np.float32), nothing) is None
+    far = np.array(
+        [[4.0, 9e9, 1e10]], np.float32
+    )  # a view that begins near and ends far, rounded by EEVEE only
+    np.testing.assert_array_equal(
+        depths._plain(far, depths._nothing("CYCLES", 1e-6, 1e4)), [[4.0, np.float32(9e9), np.inf]]
+    )
 
 
 class Blind(bpy.types.RenderEngine):
@@ -234,7 +241,7 @@ def test_an_engine_that_says_nothing_of_depth_is_told(scene, empty, tmp_path) ->
 def test_depths_are_sent_no_finer_than_is_of_use() -> None:
     whole = np.arange(1500 * 3000, dtype=np.float32).reshape(1500, 3000)
     few = depths.reduced(whole)
-    assert few.shape == (512, 1024)
+    assert few.shape == (256, 512)
     assert np.isin(few, whole).all()
     small = np.arange(12, dtype=np.float32).reshape(3, 4)
     np.testing.assert_array_equal(depths.reduced(small), small)

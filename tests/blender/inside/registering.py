@@ -62,6 +62,7 @@ def test_only_operators_that_change_the_scene_are_undone() -> None:
     assert undone == {
         *("MAQUETTE_OT_result_apply", "MAQUETTE_OT_result_restore"),
         *("MAQUETTE_OT_capture_import", "MAQUETTE_OT_cameras_add", "MAQUETTE_OT_sketch_add"),
+        "MAQUETTE_OT_scene_open",
         *("MAQUETTE_OT_version_choose", "MAQUETTE_OT_version_forget", "MAQUETTE_OT_edited_views"),
         *("MAQUETTE_OT_pictures_choose", "MAQUETTE_OT_look_through"),
     }

@@ -538,9 +538,9 @@ class Reader:
         self.picture = colour(200, width, height)
         self.views = [edited_files.View(frame.name, None, None, frame.world_from_camera, frame.lens.pinhole)]
 
-    def views_steps(self, job_id):
+    def views_steps(self, job_id, names):
         yield 0
-        return self.views
+        return [view for view in self.views if view.name in names]
 
     def file_steps(self, item):
         yield 0
@@ -832,7 +832,7 @@ def test_the_panel_shows_what_was_edited_a_few_views_at_a_time(scene, empty, tmp
     fetched(empty, tmp_path, "job-2", [0, 2])
     panel = drawn()
     assert "2 edited views." in panel.labels
-    assert {"maquette.pictures_choose", "maquette.look_through"} == ours & set(panel.buttons)
+    assert ours <= set(panel.buttons)
     assert looked_at == ["job-2-before-0.png", "job-2-after-0.png"]
     live.page = 7  # there are two
     drawn()

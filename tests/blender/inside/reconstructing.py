@@ -471,7 +471,8 @@ def test_a_folder_of_an_edited_scene_is_opened_and_is_a_capture_like_any_other(
     assert captures.version(opened).moments == moments
     assert captures.versions(opened)[0].name == "make it blue"
     shown = renders(opened)
-    assert all(np.array_equal(one, other) for one, other in zip(shown, expected, strict=True))
+    for one, other in zip(shown, expected, strict=True):  # its poses are of the file, not of cameras in Blender
+        np.testing.assert_allclose(one, other, rtol=0, atol=1.01 / 255)
     opened.maquette.moment = 0
     assert not np.array_equal(renders(opened)[0], expected[0])
     opened.maquette.moment = len(moments) - 1

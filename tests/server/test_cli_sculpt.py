@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import trimesh
 from PIL import Image
 
@@ -13,6 +14,7 @@ MADE = {"mesh.glb", "texture.png", "preview.png", "turntable.mp4", "report.json"
 QUICK = ("--steps", "60", "--texture-size", "256", "--device", "cpu")
 
 
+@pytest.mark.slow
 def test_a_sketch_becomes_an_object_that_is_a_scene(data: Path, maquette: Any, tmp_path: Path) -> None:
     sketch, potion = data / "meshes" / "potion.obj", tmp_path / "bottle"
     words = ["--prompt", "a red bottle", "--out", potion, "--softness", "0.1", *QUICK]

@@ -54,6 +54,7 @@ def test_a_painted_mesh_has_the_named_colour_and_no_seams(data, tmp_path, maquet
     assert_well_painted(out, colour)
 
 
+@pytest.mark.slow
 def test_a_quick_draft_of_a_cow_is_well_painted_already(data, tmp_path, maquette):
     out = tmp_path / "out"
     words = ["--prompt", "a red cow", "--front", "-z", "--preset", "draft", "--texture-size", 512]

@@ -58,6 +58,8 @@ def test_an_exr_holds_units_as_they_are(tmp_path: Path) -> None:
         ("1.png", captures.png16(np.ones((16, 24, 1), np.uint16))[:-30], "dataset.picture", "cut short"),
         ("1.exr", b"nothing", "image.bad", "not an OpenEXR"),
         ("1.npy", b"\x93NUMPY", "dataset.picture", "neither"),
+        ("1.exr", exr.write(np.ones((24, 16), np.float32)), "dataset.picture", "16 x 24 pixels"),
+        ("1.exr", exr.write(np.full((16, 24), -1, np.float32)), "dataset.picture", "behind"),
     ],
 )
 def test_what_is_no_depth_is_refused_and_found_by_the_check(

@@ -8,6 +8,7 @@ from maquette_wire import arrays, messages
 from maquette_wire.errors import UserError
 from numpy.typing import NDArray
 
+from ..datasets import depths
 from ..datasets.base import DataSet, Frame
 from ..media import exr
 from . import base
@@ -37,20 +38,17 @@ def kept(ctx: base.RunContext, dataset: DataSet) -> Generator[None, None, DataSe
 
 
 def _read(ctx: base.RunContext, frame: Frame, reference: arrays.ArrayRef) -> NDArray[np.float32]:
-    width, height = frame.lens.width, frame.lens.height
     rows, columns = reference.shape if len(reference.shape) == 2 else (0, 0)
     if reference.dtype != "f4" or not 0 < rows * columns <= exr.MAX_PIXELS:
         shape = " x ".join(map(str, reference.shape))
-        raise _bad(frame, f"are {reference.dtype} [{shape}], not f4 [H, W]")
-    if abs(columns * height - rows * width) > max(rows, columns, width, height):  # one pixel of rounding
-        raise _bad(frame, f"are {columns} x {rows}, which is not the shape of a {width} x {height} picture")
-    depths: NDArray[np.float32] = ctx.array(reference)
-    if np.isnan(depths).any():
-        raise _bad(frame, "hold what is no number")
-    if (depths == -np.inf).any() or (frame.lens.model != "fisheye" and (depths < 0).any()):
-        raise _bad(frame, "hold what lies behind the camera")
-    return depths
+        raise _bad(frame, f"is {reference.dtype} [{shape}], not f4 [H, W]")
+    if what := depths.shape_fault(reference.shape, frame.lens):
+        raise _bad(frame, what)
+    found: NDArray[np.float32] = ctx.array(reference)
+    if what := depths.fault(found, frame.lens):
+        raise _bad(frame, what)
+    return found
 
 
 def _bad(frame: Frame, what: str) -> UserError:
-    return UserError("input.bad", f"The depths of '{frame.name}' {what}.", hint=_AGAIN)
+    return UserError("input.bad", f"The depth of '{frame.name}' {what}.", hint=_AGAIN)

@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import camera_models, session, steps
+from . import scene_folders, session, steps, transforms
 from .fetched import Data
 from .wire import errors, messages
 
-CAMERAS = "cameras.json"
 FOLDER = "edited"
 PATIENCE = 60.0  # s without a connection until waiting ends
 
@@ -34,7 +33,7 @@ class View:
     edited: messages.ResultItem
     original: messages.ResultItem | None
     world_from_camera: NDArray[np.float64]  # [4, 4], in the coordinates of the capture
-    pinhole: camera_models.Pinhole
+    lens: transforms.Lens
     """of the whole original"""
 
 
@@ -54,17 +53,17 @@ class Reader:
         """
         items = yield from self._waiting(lambda: self._story.items(job_id))
         files = {item.name: item for item in items if item.role == "scene"}
-        if CAMERAS not in files or not any(name.startswith(f"{FOLDER}/") for name in files):
+        if scene_folders.CAMERAS not in files or not any(name.startswith(f"{FOLDER}/") for name in files):
             raise errors.UserError(
                 "result.gone", "The scene has no edited pictures.", hint="Choose a version that is an edit."
             )
-        data = yield from self.file_steps(files[CAMERAS])
+        data = yield from self.file_steps(files[scene_folders.CAMERAS])
         try:
             rows = [_view(row, files, names) for row in json.loads(data)["frames"]]
         except (ValueError, KeyError, TypeError) as error:
             raise errors.UserError(
                 "result.gone",
-                f"The scene's {CAMERAS} cannot be read: {error}.",
+                f"The scene's {scene_folders.CAMERAS} cannot be read: {error}.",
                 hint="Start a server of this version.",
             ) from error
         return [row for row in rows if row is not None]
@@ -97,8 +96,9 @@ def _view(row: dict[str, Any], files: dict[str, messages.ResultItem], names: Con
     name = next((one for one in (str(row.get("name", "")), image) if one in names), "")
     if not name or edited is None:
         return None
-    pinhole = camera_models.Pinhole(
-        int(row["w"]), int(row["h"]), *(float(row[key]) for key in ("fl_x", "fl_y", "cx", "cy"))
-    )
+    try:
+        lens = scene_folders.lens_of(row, f"the camera of '{name}'")
+    except errors.UserError as error:
+        raise ValueError(error.sentence.rstrip(".")) from error
     pose = np.array(row["transform_matrix"], np.float64).reshape(4, 4)
-    return View(name, edited, files.get(image), pose, pinhole)
+    return View(name, edited, files.get(image), pose, lens)

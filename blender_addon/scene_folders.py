@@ -59,17 +59,22 @@ def files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _frame(row: Mapping[str, Any], what: str) -> transforms.Frame:
-    name = row.get("image") or f"{row.get('id')}.png"
-    if not isinstance(name, str) or not transforms.is_inside(name) or name.startswith("/"):
-        raise _bad(f"{what} has a picture outside of the scene's folder.")
+def lens_of(row: Mapping[str, Any], what: str) -> transforms.Lens:
+    """The lens of a row of cameras.json. Raises UserError `scene.bad`, `dataset.bad`."""
     model = str(row.get("camera_model", "pinhole"))
     terms = row.get("distortion", ())
     if model not in MODELS or not isinstance(terms, list | tuple) or len(terms) != len(TERMS[model]):
         raise _bad(f"{what} has a lens that this version does not know.")
     entry = {key: row.get(key) for key in ("w", "h", "fl_x", "fl_y", "cx", "cy")}
     entry |= {"camera_model": MODELS[model], **dict(zip(TERMS[model], terms, strict=True))}
-    lens = transforms.lens_of(entry, CAMERAS, lambda: None)
+    return transforms.lens_of(entry, CAMERAS, lambda: None)
+
+
+def _frame(row: Mapping[str, Any], what: str) -> transforms.Frame:
+    name = row.get("image") or f"{row.get('id')}.png"
+    if not isinstance(name, str) or not transforms.is_inside(name) or name.startswith("/"):
+        raise _bad(f"{what} has a picture outside of the scene's folder.")
+    lens = lens_of(row, what)
     pose = camera_models.rigid(row.get("transform_matrix"), what)
     kept = {"file_path": name, "transform_matrix": pose.tolist(), **transforms.intrinsics(lens)}
     kept |= {"mask_path": row["mask"]} if row.get("mask") else {}

@@ -53,6 +53,15 @@ class Lens:
         """Whether Blender can render with it."""
         return not self.distortion and self.model != FISHEYE
 
+    def bends_as(self, other: "Lens") -> bool:
+        """Whether the two differ in nothing but their pinholes; a model without terms is none."""
+        if (self.model == FISHEYE) != (other.model == FISHEYE):
+            return False
+        return all(
+            math.isclose(self.distortion.get(key, 0.0), other.distortion.get(key, 0.0), rel_tol=1e-6)
+            for key in DISTORTION
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:

@@ -53,7 +53,7 @@ def export_steps(
             yield from draft.write_steps(data, now.frame.name)
             size = png.size(data)
             written.append(_as_edited(view, now.frame.name, one, size))
-            if size == (one.pinhole.w, one.pinhole.h):
+            if size == (one.lens.pinhole.w, one.lens.pinhole.h):
                 for name, source in view.beside.items():
                     yield from draft.copy_steps(source, name)
             else:
@@ -66,7 +66,7 @@ def export_steps(
 def _as_edited(view: View, name: str, one: edited.View, size: tuple[int, int]) -> View:
     """The view with the picture of that name and size, and the camera that it was edited with."""
     frame, entry = view.frame, dict(view.frame.entry)
-    pinhole = frame.lens.pinhole if frame.lens.pinhole.is_near(one.pinhole) else one.pinhole
+    pinhole = frame.lens.pinhole if frame.lens.pinhole.is_near(one.lens.pinhole) else one.lens.pinhole
     pinhole = _resized(pinhole, *size)
     pose = frame.world_from_camera
     if not camera_models.is_same_pose(pose, one.world_from_camera):
@@ -75,11 +75,11 @@ def _as_edited(view: View, name: str, one: edited.View, size: tuple[int, int]) -
     if not moved:
         stated = camera_models.rigid(entry["transform_matrix"], f"'{view.thing.name}'")
         moved = not camera_models.is_same_pose(pose, stated)
-    if (pinhole.w, pinhole.h) != (one.pinhole.w, one.pinhole.h):
+    if (pinhole.w, pinhole.h) != (one.lens.pinhole.w, one.lens.pinhole.h):
         for key in ("mask_path", "depth_file_path"):  # of the whole picture
             entry.pop(key, None)
-    other = view.other_lens or pinhole != frame.lens.pinhole
-    lens = replace(frame.lens, pinhole=pinhole)
+    lens = replace(frame.lens if frame.lens.bends_as(one.lens) else one.lens, pinhole=pinhole)
+    other = view.other_lens or lens != frame.lens
     frame = replace(frame, name=name, world_from_camera=pose, lens=lens, entry=entry)
     return replace(view, frame=frame, photograph=None, moved=moved, other_lens=other)
 

@@ -61,12 +61,24 @@ def test_edited_views_of_a_job_of_anybody_are_read_by_their_pictures_names(bench
     reader, job_id = edited.Reader(bench.session), job(bench, scene())
     views = read(bench, reader.views_steps(job_id, NAMES))
     assert [view.name for view in views] == ["images/0.jpg", "images/2.jpg"]
-    assert (views[1].pinhole.w, views[1].pinhole.h, views[1].pinhole.fl_y) == (8, 6, 9.5)
+    pinhole = views[1].lens.pinhole
+    assert (pinhole.w, pinhole.h, pinhole.fl_y) == (8, 6, 9.5)
+    assert views[1].lens.is_plain
     np.testing.assert_array_equal(views[1].world_from_camera, POSE)
     assert bytes(read(bench, reader.file_steps(views[1].edited))) == b"png 2"
     assert bytes(read(bench, reader.file_steps(views[1].original))) == b"jpg 2"
     bench.session.pump(0.002)
     assert bench.session.held == 0  # nothing is kept once it was read
+
+
+def test_edited_views_have_the_lens_that_they_were_edited_with(bench: Any) -> None:
+    bench.connect()
+    row = {**LENS, "image": "images/0.png", "transform_matrix": POSE, "camera_model": "opencv"}
+    row["distortion"] = [0.1, 0.02, 0, 0, 0, 0.003]
+    cameras = json.dumps({"frames": [row]}).encode()
+    job_id = job(bench, {"cameras.json": cameras, "images/0.png": b"", "edited/0.png": b"png"})
+    (view,) = read(bench, edited.Reader(bench.session).views_steps(job_id, ["images/0.png"]))
+    assert view.lens.distortion == dict(zip(["k1", "k2", "p2"], [0.1, 0.02, 0.003], strict=True))
 
 
 def test_a_list_that_was_asked_for_leaves_the_jobs_alone(bench: Any) -> None:
@@ -81,7 +93,10 @@ def test_a_list_that_was_asked_for_leaves_the_jobs_alone(bench: Any) -> None:
     ("changes", "sentence"),
     [
         ({"cameras.json": b"no json"}, "cannot be read"),
-        ({"cameras.json": b'{"frames": [{"image": "images/00000_a.jpg"}]}'}, "cannot be read"),
+        (
+            {"cameras.json": b'{"frames": [{"image": "images/00000_a.jpg"}]}'},
+            r"cameras\.json cannot be read: ",
+        ),
     ],
 )
 def test_a_scene_that_cannot_be_read_is_told(bench: Any, changes: dict[str, bytes], sentence: str) -> None:

@@ -1,5 +1,6 @@
 """Facts about radiance fields inside Blender, without a server: what is sent, and what comes back."""
 
+import dataclasses
 import importlib
 import json
 import tempfile
@@ -531,12 +532,15 @@ def test_edited_views_of_a_scene_that_is_no_edit_are_refused(empty, tmp_path) ->
 
 
 class Reader:
-    """Edited pictures of the first camera, of that size; its lens and place are those of the file."""
+    """Edited pictures of the first camera, of that size; its lens, but for what is given, and place are those
+    of the file.
+    """
 
-    def __init__(self, given, width, height):
+    def __init__(self, given, width, height, **lens):
         frame = given.views[0].frame
         self.picture = colour(200, width, height)
-        self.views = [edited_files.View(frame.name, None, None, frame.world_from_camera, frame.lens.pinhole)]
+        lens = dataclasses.replace(frame.lens, **lens)
+        self.views = [edited_files.View(frame.name, None, None, frame.world_from_camera, lens)]
 
     def views_steps(self, job_id, names):
         yield 0
@@ -547,10 +551,11 @@ class Reader:
         return self.picture
 
 
-def export(empty, folder, size, **options):
+def export(empty, folder, size, everything=False, **lens):
     given = cameras.read(bpy.context, empty, captures.cameras(empty))
+    reader = Reader(given, *size, **lens)
     work = edited_views.export_steps(
-        bpy.context.scene, given, folder, Reader(given, *size), "job-2", overwrite=False, **options
+        bpy.context.scene, given, folder, reader, "job-2", overwrite=False, everything=everything
     )
     told = steps.at_once(work)
     return told, json.loads((folder / "transforms.json").read_text(encoding="utf-8"))
@@ -559,7 +564,7 @@ def export(empty, folder, size, **options):
 def test_edited_pictures_take_the_places_of_photographs_and_the_rest_is_told(scene, tmp_path) -> None:
     empty = data_set(tmp_path / "set")
     stated = json.loads((tmp_path / "set" / "transforms.json").read_text(encoding="utf-8"))
-    told, fields = export(empty, tmp_path / "out", (16, 12), everything=False)
+    told, fields = export(empty, tmp_path / "out", (16, 12))
     assert told == "Edited pictures: 1. Not edited and left out: 1."
     assert fields == {**stated, "frames": stated["frames"][:1]}  # to the last digit
     assert (tmp_path / "out" / "images" / "0.png").read_bytes() == colour(200)
@@ -577,7 +582,7 @@ def test_edited_pictures_of_another_size_bring_their_own_lens(scene, tmp_path, s
     empty = data_set(tmp_path / "set")
     for thing in captures.cameras(empty)[:1]:
         bpy.data.objects.remove(thing)
-    told, fields = export(empty, tmp_path / "out", size, everything=False)
+    told, fields = export(empty, tmp_path / "out", size)
     assert told == "Edited pictures: 1. Masks and depths left out, as they are larger: 1."
     (frame,) = fields["frames"]
     lens = {**fields, **frame}
@@ -586,6 +591,13 @@ def test_edited_pictures_of_another_size_bring_their_own_lens(scene, tmp_path, s
     assert lens["k1"] == 0.1
     assert "mask_path" not in frame
     assert not (tmp_path / "out" / "mask.png").exists()
+
+
+def test_edited_pictures_bend_as_they_did_when_they_were_edited(scene, tmp_path) -> None:
+    empty = data_set(tmp_path / "set")
+    _, fields = export(empty, tmp_path / "out", (16, 12), distortion={"k2": 0.2})
+    lens = {**fields, **fields["frames"][0]}
+    assert [lens.get(key, 0) for key in ("k1", "k2", "p2", "fl_x", "w")] == [0, 0.2, 0, 20, 16]
 
 
 # ---- live ----

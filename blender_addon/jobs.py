@@ -62,6 +62,35 @@ class Job:
     wish: str = ""
     """cancel or stop, pressed before the server had accepted the job"""
 
+    @staticmethod
+    def of(info: messages.JobInfo, record: records.Record) -> "Job":
+        """A job of before, as the server lists it."""
+        job = Job(str(record["request_id"]), info.label, record, job_id=info.job_id)
+        job.state, job.fault = info.state, info.fault
+        job.step, job.total, job.stage = info.step, info.total, info.stage
+        if info.state == "succeeded":
+            job.state = "fetching"  # its result is replayed
+        return job
+
+    def hear(self, body: messages.EventBody) -> None:
+        """Takes in what the server tells; a snapshot says nothing of the job itself."""
+        if isinstance(body, messages.ProgressBody):
+            self.step, self.total, self.stage = body.step, body.total, body.stage
+            self.seconds_left = body.seconds_left
+            self.state = "running" if self.state == "queued" else self.state
+        elif isinstance(body, messages.StateBody):
+            if body.state != "succeeded":
+                self.state = body.state
+            elif not self.items:  # else the result has come before and says more
+                self.state = "fetching"
+        elif isinstance(body, messages.WarningBody):
+            if body.sentence not in self.warnings:  # a replay tells it again
+                self.warnings.append(body.sentence)
+        elif isinstance(body, messages.ResultBody):
+            self.items, self.report = body.items, body.report
+        elif isinstance(body, messages.FailedBody):
+            self.fault, self.state = body.fault, "failed"
+
     @property
     def finished(self) -> bool:
         """True when nothing more will happen."""

@@ -353,11 +353,7 @@ class Session:
         older = {}
         for info, record in reversed([pair for pair in ours if pair[1] is not None][:SHOWN]):
             assert record is not None
-            job = Job(str(record["request_id"]), info.label, record, job_id=info.job_id)
-            job.state, job.fault = info.state, info.fault
-            job.step, job.total, job.stage = info.step, info.total, info.stage
-            if info.state == "succeeded":
-                job.state = "fetching"  # its result is replayed
+            job = Job.of(info, record)
             older[job.request_id] = job
             self._events.append(JobChanged(job))
         self.jobs = {**older, **self.jobs}
@@ -382,28 +378,14 @@ class Session:
         self._events.append(JobChanged(job))
 
     def _on_event(self, job: Job, body: messages.EventBody, frames: list[codec.Part]) -> None:
-        if isinstance(body, messages.ProgressBody):
-            if job.finished:
-                return
-            job.step, job.total, job.stage = body.step, body.total, body.stage
-            job.seconds_left = body.seconds_left
-            job.state = "running" if job.state == "queued" else job.state
-        elif isinstance(body, messages.StateBody):
-            if body.state != "succeeded":
-                job.state = body.state
-            elif not job.items:  # else the result has come before and says more
-                job.state = "fetching"
-        elif isinstance(body, messages.WarningBody):
-            if body.sentence not in job.warnings:  # a replay tells it again
-                job.warnings.append(body.sentence)
-        elif isinstance(body, messages.SnapshotBody):
+        if isinstance(body, messages.SnapshotBody):
             self._on_snapshot(job, body, frames)
             return
-        elif isinstance(body, messages.ResultBody):
-            job.items, job.report = body.items, body.report
+        if isinstance(body, messages.ProgressBody) and job.finished:
+            return
+        job.hear(body)
+        if isinstance(body, messages.ResultBody):
             self._on_result(job)
-        elif isinstance(body, messages.FailedBody):
-            job.fault, job.state = body.fault, "failed"
         self._events.append(JobChanged(job))
 
     def _on_result(self, job: Job) -> None:

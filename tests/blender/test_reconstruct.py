@@ -1,8 +1,8 @@
 """Radiance fields in real Blenders: the zip, a server process, a short training.
 
 The server's part takes longest by far and does not depend on Blender, so the surface and the edits are made
-in one version, and in the other when there is time; what Blender makes of them is stated in `inside/fields.py`
-for each.
+in one version, and in the other when there is time; what Blender makes of them is stated for each in
+`inside/fields.py`.
 """
 
 import sys

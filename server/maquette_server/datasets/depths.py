@@ -24,7 +24,7 @@ _HINT = "Give a 16-bit grey PNG in thousandths of a unit or an OpenEXR file, or 
 
 def load(frame: Frame) -> NDArray[np.float32] | None:
     """[H, W], row 0 at the top; None if the frame has none. Raises UserError `dataset.picture` for what is
-    missing, damaged, too large, of another kind or shape, or behind the camera, `image.bad` for an OpenEXR
+    missing, damaged, too large, of another kind or shape, or behind the camera; `image.bad` for an OpenEXR
     file that cannot be read.
     """
     if frame.depth is None:
@@ -40,8 +40,8 @@ def load(frame: Frame) -> NDArray[np.float32] | None:
 
 
 def shape_fault(shape: Sequence[int], lens: Lens) -> str:
-    """What is wrong with depths [H, W] for a picture through the lens; empty if nothing is. They may be coarser
-    or finer than the picture.
+    """What is wrong with depths [H, W] for a picture through the lens; empty if nothing is. They may be
+    coarser or finer than the picture.
     """
     rows, columns = shape
     width, height = lens.width, lens.height

@@ -338,7 +338,7 @@ EDITED = 4  # of the views
 
 @pytest.fixture
 def painted_blue(empty, tmp_path):
-    """The capture with a short edit of some of its views, made by the first who asks, in a file that is saved."""
+    """The capture with a short edit of some of its views, made by whoever asks first, in a saved file."""
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
     made = [one.job for one in captures.versions(empty) if one.name == BLUE]
     if made:

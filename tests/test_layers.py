@@ -88,7 +88,7 @@ ADDON: dict[str, set[str]] = {
     "fetched": {"jobs", "wire"},
     "follows": {"wire"},
     "files": {"fetched", "wire"},
-    "edited": {"camera_models", "fetched", "session", "steps", "wire"},
+    "edited": {"fetched", "scene_folders", "session", "steps", "transforms", "wire"},
     "snapshots": {"fetched", "jobs", "wire"},
     "session": {
         "jobs",

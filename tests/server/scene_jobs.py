@@ -1,5 +1,6 @@
 """Jobs that make scenes and look at them, run in this process from folders to files."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from maquette_server.cli import captures
 from maquette_server.datasets import opening
+from maquette_server.fields import grid
 from maquette_server.methods import base
 from maquette_server.methods.reconstruct import grid_learner, space
 from maquette_server.training import grid_training, occupancy_placing
@@ -114,7 +116,8 @@ def write(result: base.Result, folder: Path) -> Path:
 
 
 def make_quick(patch: pytest.MonkeyPatch) -> None:
-    """Fields learn from few samples a step, in one thread: a step takes a tenth of its usual time."""
+    """Fields are small and learn from few samples a step, in one thread: a step takes a tenth of its time."""
+    patch.setattr(grid, "_GRID", dataclasses.replace(grid._GRID, log2_rows=13))
     numba.set_num_threads(1)
     torch.set_num_threads(1)  # numba, when it starts its threads, lets torch have as many
     for samples in (grid_learner._SAMPLES, grid_learner._SAMPLES_OUTSIDE):

@@ -128,7 +128,7 @@ def test_a_job_resumed_from_any_checkpoint_ends_with_the_same_bytes(model, backg
     options = {"background": background, "own_uvs": False}
     whole = finish(context(model, **options), keep)
     digest = hashlib.sha256(whole.items[0].data).hexdigest()
-    for state in (states[0], states[2], states[-1]):
+    for state in (states[0], states[-2]):
         again = finish(context(model, state=state, **options))
         assert hashlib.sha256(again.items[0].data).hexdigest() == digest
 

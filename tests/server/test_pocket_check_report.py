@@ -56,6 +56,7 @@ def test_a_few_cases_measured_anew_are_as_reported(written, kit, part):
     assert [b for _, b in numbers] == pytest.approx([a for a, _ in numbers], rel=0.02, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_workers_share_the_cases_and_find_the_same(kit):
     asked = {painted.COLOURS: parts.keys(painted.COLOURS, kit)[:9], EDITS: parts.keys(EDITS, kit)[:1]}
     alone, shared = (list(sharing.measured(kit, asked, workers)) for workers in (1, 2))

@@ -20,13 +20,14 @@ BLOB_WIDTH = 0.2  # standard deviation of the blob, in the field's frame
 _MOST_LOG_DENSITY = 12.0  # e^12 is opaque in any step; its gradient still fits float32
 
 
+_GRID = hash_grid.Settings(levels=8, features=2, log2_rows=18, growth=1.4)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Sizes of the field."""
 
-    grid: hash_grid.Settings = field(
-        default_factory=lambda: hash_grid.Settings(levels=8, features=2, log2_rows=18, growth=1.4)
-    )
+    grid: hash_grid.Settings = field(default_factory=lambda: _GRID)
     width: int = 64
     code: int = 15  # numbers that the density's network hands to the colour's
     appearances: int = 0  # pictures that each have a code of their own; 0 for none

@@ -16,6 +16,7 @@ WAYS: dict[str, tuple[object, ...]] = {
     "views that do not follow": ("--no-follow",),
     "views that nobody doubts": ("--no-agree",),
     "nothing kept as it was": ("--no-keep",),
+    "colours that hang on directions": ("--no-matt",),
     "classic": ("--preset", "classic"),
 }
 

@@ -61,7 +61,9 @@ def opened(scene: Path, place: Path, model: Any) -> tuple[source.Source, views.V
             next(steps)
     except StopIteration as end:
         found = end.value
-    return found, views.Views(found, instruct_edit.InstructionEditor(model, "make it blue"), 64, keep=False)
+    return found, views.Views(
+        found, instruct_edit.InstructionEditor(model, "make it blue"), 64, keep=False, matt=False
+    )
 
 
 def inverted(pixels: np.ndarray) -> np.ndarray:
@@ -97,7 +99,9 @@ def test_without_them_such_a_field_tells_views_nothing(unlearnt, model, tmp_path
     found, _ = opened(unlearnt, tmp_path, model)
     records = tuple(msgspec.structs.replace(one, depth=None) for one in found.records)
     bare = dataclasses.replace(found, records=records)
-    seen = views.Views(bare, instruct_edit.InstructionEditor(model, "make it blue"), 64, keep=False)
+    seen = views.Views(
+        bare, instruct_edit.InstructionEditor(model, "make it blue"), 64, keep=False, matt=False
+    )
     assert seen.with_depth == 0
     share, _ = followed(seen, bare, 5)
     assert share < 0.2

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 from maquette_server.datasets import multiscale, opening
+from maquette_server.fields import spherical_harmonics
 from maquette_server.methods.reconstruct import ReconstructParams, grid_learner, learning
 from maquette_server.methods.reconstruct import space as spaces
+from maquette_server.rendering.posed import CameraRays, Posed
+from maquette_server.training.pixels import Picture
 from scene_jobs import make_quick
 
 CPU = torch.device("cpu")
@@ -87,3 +90,34 @@ def test_preparing_takes_pictures_that_cannot_be_learnt_from(tmp_path: Path) -> 
     masked = learning.Capture(capture.dataset, capture.frames, capture.pictures, hidden + capture.known[1:])
     space = spaces.of(capture.dataset, capture.frames, capture.pictures, "object")
     grid_learner.prepare(masked, space, ReconstructParams(), CPU)
+
+
+def test_a_matt_colour_does_not_hang_on_directions(tmp_path: Path) -> None:
+    """Every other picture says that the ball is blue, the others that it is red."""
+    capture = captured(ball_captures.write(tmp_path, 8).folder)
+    cameras = [Posed(frame.world_from_camera, frame.lens) for frame in capture.frames]
+    spreads = []
+    for matt in (False, True):
+        learner = started(capture)
+        painted = {}
+        for number, (camera, given) in enumerate(zip(cameras, capture.pictures, strict=True)):
+            values = np.dstack([np.zeros_like(given[..., :3]), given[..., 3]])
+            values[..., 2 * (number % 2)] = 255
+            painted[number] = Picture(camera, values, matt=np.full(given.shape[:2], matt))
+        learner._pixels.replace(painted)
+        for step in range(150):
+            learner.advance(step)
+        field, found = learner.scene(), []
+        for camera in cameras:
+            rays = CameraRays([camera], field.domain, 0.0, 9.0).whole(0)
+            depths = field.see(rays).depths
+            there = torch.isfinite(depths)
+            points = field.domain.unit((rays.origins + depths[:, None] * rays.directions)[there])
+            code = field.field.code(points, torch.full([len(points)], 1e-3))
+            sides = torch.nn.functional.normalize(rays.directions[there], dim=-1)
+            one, other = (
+                field.field.colours(code, spherical_harmonics.basis(side)) for side in (sides, -sides)
+            )
+            found.append((one - other).detach().abs().mean())
+        spreads.append(float(torch.stack(found).mean()))
+    assert spreads[1] < 0.2 * spreads[0], spreads

@@ -139,6 +139,16 @@ def test_pixels_that_are_not_known_are_never_drawn() -> None:
     assert found.pictures.unique().tolist() == [0, 1, 3]
 
 
+def test_drawn_pixels_know_whether_they_are_matt() -> None:
+    matt = np.zeros((9, 14), bool)
+    matt[2:5, 3:11] = True
+    assert drawn([numbered(WIDE)]).matt is None
+    found = drawn([numbered(WIDE, matt=matt), numbered(WIDE)])
+    assert found.matt is not None
+    columns, rows = places(found).numpy().T
+    np.testing.assert_array_equal(found.matt.numpy(), matt[rows, columns] & (found.pictures == 0).numpy())
+
+
 def test_colours_are_premultiplied() -> None:
     pixels = np.zeros((9, 14, 4), np.uint8)
     pixels[..., :3], pixels[..., 3] = (200, 100, 0), 51
@@ -168,13 +178,14 @@ def test_a_lens_that_cannot_be_undone_is_refused_before_a_table_is_made() -> Non
 
 @given(st.integers(0, 2**31 - 1))
 def test_pictures_that_were_replaced_are_drawn_as_if_they_had_been_there(seed):
-    """Masks come, go and change; weights too."""
+    """Masks and matt places come, go and change; weights too."""
     random = np.random.default_rng(seed)
 
     def some(number: int) -> Picture:
         known = None if random.random() < 0.4 else random.random((WIDE.height, WIDE.width)) < 0.5
         colours = random.integers(0, 256, (WIDE.height, WIDE.width, 3), np.uint8)
-        return Picture(Posed(POSES[number], WIDE), colours, known, float(random.integers(1, 4)))
+        matt = None if random.random() < 0.5 else random.random((WIDE.height, WIDE.width)) < 0.5
+        return Picture(Posed(POSES[number], WIDE), colours, known, float(random.integers(1, 4)), matt)
 
     first, then = ([some(number) for number in range(3)] for _ in range(2))
     changed = Pixels(first, DOMAIN, 0.5, 9.0)
@@ -190,3 +201,5 @@ def test_pictures_that_were_replaced_are_drawn_as_if_they_had_been_there(seed):
         assert torch.equal(one.pictures, other.pictures)
         assert (one.known is None) == (other.known is None)
         assert one.known is None or torch.equal(one.known, other.known)
+        nowhere = torch.zeros_like(one.pictures, dtype=torch.bool)
+        assert torch.equal(*(nowhere if each.matt is None else each.matt for each in (one, other)))

@@ -81,6 +81,13 @@ def edit(
             help="What the edit leaves alone stays; usual in joint.",
         ),
     ] = None,
+    matt: Annotated[
+        bool | None,
+        typer.Option(
+            "--matt/--no-matt",
+            help="Edited colours look the same from every side; usual in joint.",
+        ),
+    ] = None,
     lpips: Annotated[
         Lpips, typer.Option(help="Learn by LPIPS too: if its weights are configured, always, or never.")
     ] = Lpips.auto,
@@ -126,6 +133,7 @@ def edit(
         "agree": agree,
         "anneal": anneal,
         "keep": keep,
+        "matt": matt,
         "lpips": lpips.value,
         "input_caption": input_caption,
         "edited_caption": edited_caption,

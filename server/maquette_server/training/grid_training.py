@@ -120,6 +120,12 @@ class GridTask:
         behind = behind.repeat_interleave(side**2, 0)
         wanted = drawn.colours + (1 - drawn.opacities)[:, None] * behind
         directions = torch.nn.functional.normalize(rays.directions, dim=-1)
+        if (
+            drawn.matt is not None
+        ):  # learnt as if seen from anywhere, so that colours do not hang on directions
+            anywhere = torch.randn(directions.shape, generator=self._random, device=directions.device)
+            anywhere = torch.nn.functional.normalize(anywhere, dim=-1)
+            directions = torch.where(drawn.matt.repeat_interleave(parts)[:, None], anywhere, directions)
         own = self.field.settings.appearances and self._settings.appearance != "mean"
         densities, colours = self.field(
             samples.points,

@@ -23,6 +23,7 @@ class Picture:
     pixels: NDArray[np.uint8]  # [H, W, 3 or 4], sRGB, alpha straight
     known: NDArray[np.bool_] | None = None  # [H, W], False where the picture is to be ignored
     weight: float = 1.0  # of each of its pixels in the loss
+    matt: NDArray[np.bool_] | None = None  # [H, W], True where a colour is meant to be seen from every side
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Drawn:
     pictures: Tensor  # [R], their numbers
     weights: Tensor  # [R], what each counts for
     known: Tensor | None = None  # bool [R]; None: all are
+    matt: Tensor | None = None  # bool [R]; None: none is
 
 
 class Pixels:
@@ -63,6 +65,9 @@ class Pixels:
         for start, size, picture in zip(starts, sizes, pictures, strict=True):
             self._bytes[start : start + size] = torch.from_numpy(_four(picture.pixels).reshape(-1, 4))
         self.device = torch.device(device)
+        self._matt: Tensor | None = None
+        for start, size, picture in zip(starts, sizes, pictures, strict=True):
+            self._put_matt(start, size, picture)
         self._sizes = sizes
         self._numbers = [self._known_of(picture) for picture in pictures]
         self._weights = torch.tensor([float(picture.weight) for picture in pictures], device=device)
@@ -74,7 +79,7 @@ class Pixels:
         return int(self._counts.sum())
 
     def replace(self, changes: Mapping[int, Picture]) -> None:
-        """Other pixels, masks and weights for some pictures by number; cameras and sizes stay.
+        """Other pixels, masks, weights and matt places for some pictures by number; cameras and sizes stay.
 
         Raises ValueError for another size.
         """
@@ -84,6 +89,7 @@ class Pixels:
                 raise ValueError(f"a picture of {picture.pixels.shape} has not {size} pixels")
             rows = torch.from_numpy(_four(picture.pixels).reshape(-1, 4))
             self._bytes[start : start + size] = rows.to(self.device)
+            self._put_matt(start, size, picture)
             self._numbers[number] = self._known_of(picture)
             self._weights[number] = picture.weight
         self._count()
@@ -93,6 +99,13 @@ class Pixels:
         for number, weight in weights.items():
             self._weights[number] = weight
         self._count()
+
+    def _put_matt(self, start: int, size: int, picture: Picture) -> None:
+        if picture.matt is not None and self._matt is None:
+            self._matt = torch.zeros(len(self._bytes), dtype=torch.bool, device=self.device)
+        if self._matt is not None:
+            matt = np.zeros(size, np.bool_) if picture.matt is None else picture.matt.reshape(-1)
+            self._matt[start : start + size] = torch.from_numpy(matt).to(self.device)
 
     def _known_of(self, picture: Picture) -> Tensor | None:
         """Numbers of the known pixels; None: all are."""
@@ -158,7 +171,8 @@ class Pixels:
 
     def _taken(self, picture: Tensor, pixel: Tensor, evenly: bool) -> Drawn:
         """The pixels of numbers [R] in pictures [R]."""
-        values = self._bytes[self._starts[picture] + pixel].float() / 255
+        place = self._starts[picture] + pixel
+        values = self._bytes[place].float() / 255
         opacities = values[:, 3]
         return Drawn(
             self.cameras.rays(picture, pixel),
@@ -166,6 +180,7 @@ class Pixels:
             opacities,
             picture,
             self._weights[picture] if evenly else torch.ones_like(opacities),
+            matt=None if self._matt is None else self._matt[place],
         )
 
 

@@ -46,6 +46,10 @@ class EditParams(base.Params, frozen=True):
     anneal: Annotated[bool, Meta(description="Noise falls from pass to pass")] = True
     keep: Annotated[bool, Meta(description="What the edit leaves alone stays as it was")] | None = None
     """None: in `joint`, and not in `classic`"""
+    matt: Annotated[bool, Meta(description="What was edited has the same colours from every side")] | None = (
+        None
+    )
+    """None: in `joint`, and not in `classic`"""
     lpips: Annotated[Literal["auto", "on", "off"], Meta(description="Learn by LPIPS as well")] = "auto"
     input_caption: Annotated[
         str, Meta(max_length=2000, description="The scene before the edit in words, for what CLIP measures")

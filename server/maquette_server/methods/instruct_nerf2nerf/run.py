@@ -39,7 +39,7 @@ def run(ctx: base.RunContext) -> base.Run:
     editor = InstructionEditor(
         model, params.prompt, shared=params.together and params.preset == "joint" and chosen.tier.batch > 1
     )
-    views = Views(given, editor, chosen.long_side, chosen.keep)
+    views = Views(given, editor, chosen.long_side, keep=chosen.keep, matt=chosen.matt)
     if params.trial:
         ctx.timer.stage("try")
         return (yield from trial.run(ctx, given, views, editor, chosen))

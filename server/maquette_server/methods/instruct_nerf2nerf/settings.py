@@ -61,6 +61,7 @@ class Settings:
     long_side: int  # pixels of an edited picture
     views: int | None
     keep: bool  # what the edit leaves alone stays as it was
+    matt: bool  # edited colours look the same from every side
     levels: tuple[float, float]  # of the published way
 
 
@@ -89,6 +90,7 @@ def decided(params: EditParams, model: loading.Described, device: torch.device) 
         long_side=params.size or defaults.size or model.sample_size * model.factor,
         views=params.views or (VIEWS if on_cpu else None),
         keep=params.preset == "joint" if params.keep is None else params.keep,
+        matt=params.preset == "joint" if params.matt is None else params.matt,
         levels=_LEVELS,
     )
 

@@ -22,6 +22,7 @@ _LEAST_ALPHA = 0.05  # of a pixel that has a colour of its own
 # A view that leaves a point alone is doubted where so large a share of the others changed it: editors miss
 # things rather than change what was not meant.
 _VOTES, _LEFT_ALONE = 0.25, 0.5
+_TELLING = 12  # of 255 levels: a pixel that differs by more is an edited one
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,13 @@ class Views:
     of every view is in the host's memory, as there may be hundreds of them.
     """
 
-    def __init__(self, source: Source, editor: InstructionEditor, long_side: int, keep: bool) -> None:
-        """keep: whether what an edit leaves alone stays as it was."""
-        self._source, self._editor, self._keep = source, editor, keep
+    def __init__(
+        self, source: Source, editor: InstructionEditor, long_side: int, *, keep: bool, matt: bool
+    ) -> None:
+        """keep: whether what an edit leaves alone stays as it was.  matt: whether edited colours are meant to
+        be seen from every side.
+        """
+        self._source, self._editor, self._keep, self._matt = source, editor, keep, matt
         stride = editor.model.described.stride
         self.cameras = [_small(one.camera, long_side, stride) for one in source.photographs]
         self._small: dict[int, Tensor] = {}
@@ -119,7 +124,17 @@ class Views:
             doubted = torch.from_numpy(self._doubted[view].where[None].astype(np.float32))
             sure = resized(doubted, width, height)[0].numpy() < 0.5
             known = sure if known is None else known & sure
-        return Picture(one.camera, self.edited[view], known)
+        pixels = self.edited[view]
+        return Picture(one.camera, pixels, known, matt=self._where_matt(view, pixels))
+
+    def _where_matt(self, view: int, pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+        """Where a picture of the view is edited, [H, W]: editors see each view by itself, so what they make
+        of a thing from here and from there differs by their whims rather than as light would have it.
+        """
+        if not self._matt:
+            return None
+        was = self._source.photographs[view].pixels
+        return np.abs(pixels[..., :3].astype(np.int16) - was[..., :3]).max(-1) > _TELLING
 
     # ---- views that disagree -------------------------------------------------------------------------------
 
@@ -188,7 +203,8 @@ class Views:
         kept = seen | nothing
         if one.known is not None:
             kept &= one.known
-        return Picture(one.camera, self._with_alpha(view, found.colours), kept)
+        pixels = self._with_alpha(view, found.colours)
+        return Picture(one.camera, pixels, kept, matt=self._where_matt(view, pixels))
 
     def colours(self, view: int) -> NDArray[np.float32]:
         """The picture as it is by now, at the size at which it is edited, [h, w, 3]."""

@@ -81,3 +81,23 @@ def facts(start: Start, tmp_path: Path) -> Callable[..., None]:
         assert status == 0, output[-8000:]
 
     return run
+
+
+@pytest.fixture
+def served(
+    facts: Callable[..., None], tmp_path: Path, private_home: Path, free_port: int
+) -> Callable[..., None]:
+    """`served("painting.py", "undone or saved")` runs those facts with a server of their own."""
+    command = Path(sys.executable).with_name("maquette.exe" if sys.platform == "win32" else "maquette")
+    assert command.exists(), "the maquette command is not installed; run make setup"
+
+    def run(name: str, only: str = "") -> None:
+        facts(
+            name,
+            MAQUETTE_TEST_ONLY=only,
+            MAQUETTE_TEST_PORT=str(free_port),
+            MAQUETTE_TEST_COMMAND=str(command),
+            MAQUETTE_TEST_DATA_DIR=str(tmp_path / "data"),
+        )
+
+    return run

@@ -5,7 +5,6 @@ and the edits are in the other when there is time; what Blender makes of them is
 `inside/fields.py`.
 """
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,33 +20,11 @@ def test_what_is_stated_about_fields_without_a_server_holds(facts: Callable[...,
     facts("fields.py")
 
 
-@pytest.fixture
-def whole(
-    facts: Callable[..., None], tmp_path: Path, private_home: Path, free_port: int
-) -> Callable[[str], None]:
-    """Runs those facts with a server that an expression chooses."""
-    command = Path(sys.executable).with_name("maquette.exe" if sys.platform == "win32" else "maquette")
-    assert command.exists(), "the maquette command is not installed; run make setup"
-
-    def run(only: str) -> None:
-        facts(
-            "reconstructing.py",
-            MAQUETTE_TEST_ONLY=only,
-            MAQUETTE_TEST_PORT=str(free_port),
-            MAQUETTE_TEST_COMMAND=str(command),
-            MAQUETTE_TEST_DATA_DIR=str(tmp_path / "data"),
-        )
-
-    return run
-
-
-def test_a_field_is_learnt_edited_and_comes_back(whole: Callable[[str], None], blender: Path) -> None:
-    whole(SHORT if OLDEST in blender.parts else "")
+def test_a_field_is_learnt_edited_and_comes_back(served: Callable[..., None], blender: Path) -> None:
+    served("reconstructing.py", SHORT if OLDEST in blender.parts else "")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("blender", [OLDEST], indirect=True)
-def test_edits_that_were_left_out_of_a_version_hold_in_it(
-    whole: Callable[[str], None], blender: Path
-) -> None:
-    whole(f"not ({SHORT} or {SURFACE})")
+def test_edits_that_were_left_out_of_a_version_hold_in_it(served: Callable[..., None], blender: Path) -> None:
+    served("reconstructing.py", f"not ({SHORT} or {SURFACE})")

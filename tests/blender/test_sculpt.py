@@ -5,7 +5,6 @@ the other a sketch goes to the server and is refused. What Blender has to do wit
 `inside/sketches.py` for each.
 """
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,15 +18,5 @@ def test_what_is_stated_about_sketches_without_a_server_holds(facts: Callable[..
     facts("sketches.py")
 
 
-def test_a_sketch_becomes_an_object_in_the_scene(
-    facts: Callable[..., None], blender: Path, tmp_path: Path, private_home: Path, free_port: int
-) -> None:
-    command = Path(sys.executable).with_name("maquette.exe" if sys.platform == "win32" else "maquette")
-    assert command.exists(), "the maquette command is not installed; run make setup"
-    facts(
-        "sculpting.py",
-        MAQUETTE_TEST_ONLY="" if "5.0" in str(blender) else REFUSED,
-        MAQUETTE_TEST_PORT=str(free_port),
-        MAQUETTE_TEST_COMMAND=str(command),
-        MAQUETTE_TEST_DATA_DIR=str(tmp_path / "data"),
-    )
+def test_a_sketch_becomes_an_object_in_the_scene(served: Callable[..., None], blender: Path) -> None:
+    served("sculpting.py", "" if "5.0" in blender.parts else REFUSED)
